@@ -90,6 +90,20 @@ static inline double at_least_f64(double x, double low) { return x < low ? low :
 static inline float at_most_f32(float x, float high) { return x > high ? high : x; }
 static inline double at_most_f64(double x, double high) { return x > high ? high : x; }
 
+/* Both bounds are compared with x itself: nested, the two become a diamond of jumps that costs a
+ * vector loop twice as many blends. */
+static inline float between_f32(float x, float low, float high)
+{
+    const float bounded = at_least_f32(x, low);
+    return x > high ? high : bounded;
+}
+
+static inline double between_f64(double x, double low, double high)
+{
+    const double bounded = at_least_f64(x, low);
+    return x > high ? high : bounded;
+}
+
 /* ---- Multiply-add ---------------------------------------------------------------------------
  * multiply_add is fused only where that is free: callers must be right with either rounding.
  * The one place that cannot do without the exact product has a function of its own below.
@@ -227,110 +241,131 @@ static inline reduced_f64 reduce_f64(double x)
 
 /* e^r - 1 = r + r^2 q(r).  q is minimax for the relative error of e^r - 1: 2^-26.1 (float32) and
  * 2^-55.2 (float64) on |r| <= ln2 / 2; of e^r itself that is at most 0.1 ulp. */
-static inline float expm1_tail_f32(float r)
+static inline float expm1_quotient_f32(float r)
 {
-    float q = 0x1.6c6026p-10f;
-    q = multiply_add_f32(q, r, 0x1.12241cp-7f);
-    q = multiply_add_f32(q, r, 0x1.5555bp-5f);
-    q = multiply_add_f32(q, r, 0x1.5554b6p-3f);
+    float q = 0x1.6ad984p-10f;
+    q = multiply_add_f32(q, r, 0x1.121f2ap-7f);
+    q = multiply_add_f32(q, r, 0x1.55570cp-5f);
+    q = multiply_add_f32(q, r, 0x1.5554cp-3f);
     q = multiply_add_f32(q, r, 0x1p-1f);
-    return r * r * q;
+    return q;
 }
 
-static inline double expm1_tail_f64(double r)
+static inline double expm1_quotient_f64(double r)
 {
-    double q = 0x1.ae49843f0d7c8p-26;
-    q = multiply_add_f64(q, r, 0x1.2897aaa3d2c08p-22);
-    q = multiply_add_f64(q, r, 0x1.71de975fc588p-19);
-    q = multiply_add_f64(q, r, 0x1.a019b361608c5p-16);
-    q = multiply_add_f64(q, r, 0x1.a01a0171a5736p-13);
-    q = multiply_add_f64(q, r, 0x1.6c16c17a0e642p-10);
-    q = multiply_add_f64(q, r, 0x1.1111111118d3p-7);
-    q = multiply_add_f64(q, r, 0x1.5555555553ae7p-5);
-    q = multiply_add_f64(q, r, 0x1.555555555553ep-3);
+    double q = 0x1.1e5f76b57a251p-29;
+    q = multiply_add_f64(q, r, 0x1.af5c39288445ap-26);
+    q = multiply_add_f64(q, r, 0x1.27e5874b9d51cp-22);
+    q = multiply_add_f64(q, r, 0x1.71ddfa1eb1936p-19);
+    q = multiply_add_f64(q, r, 0x1.a01a015ba0873p-16);
+    q = multiply_add_f64(q, r, 0x1.a01a01aefc886p-13);
+    q = multiply_add_f64(q, r, 0x1.6c16c16c2382fp-10);
+    q = multiply_add_f64(q, r, 0x1.111111110f9c3p-7);
+    q = multiply_add_f64(q, r, 0x1.555555555553dp-5);
+    q = multiply_add_f64(q, r, 0x1.5555555555558p-3);
     q = multiply_add_f64(q, r, 0x1p-1);
-    return r * r * q;
+    return q;
 }
 
+/* e^r, rounded; the low part of r would be worth 0.2 ulp. */
+static inline float exp_rounded_f32(float r)
+{
+    const pair_f32 sum = ordered_sum_f32(1.0f, r);
+    return sum.high + multiply_add_f32(r * r, expm1_quotient_f32(r), sum.low);
+}
+
+/* e^r as a pair, to about 2^-28. */
 static inline pair_f32 exp_pair_f32(reduced_f32 r)
 {
     const pair_f32 sum = ordered_sum_f32(1.0f, r.high);
-    return ordered_sum_f32(sum.high, sum.low + r.low + expm1_tail_f32(r.high));
+    const float tail = sum.low + r.low;
+    return ordered_sum_f32(
+        sum.high, multiply_add_f32(r.high * r.high, expm1_quotient_f32(r.high), tail));
 }
 
+/* e^r, rounded; the low part of r would be worth 0.2 ulp. */
+static inline double exp_rounded_f64(double r)
+{
+    const pair_f64 sum = ordered_sum_f64(1.0, r);
+    return sum.high + multiply_add_f64(r * r, expm1_quotient_f64(r), sum.low);
+}
+
+/* e^r as a pair, to about 2^-57. */
 static inline pair_f64 exp_pair_f64(reduced_f64 r)
 {
     const pair_f64 sum = ordered_sum_f64(1.0, r.high);
-    return ordered_sum_f64(sum.high, sum.low + r.low + expm1_tail_f64(r.high));
+    const double tail = sum.low + r.low;
+    return ordered_sum_f64(
+        sum.high, multiply_add_f64(r.high * r.high, expm1_quotient_f64(r.high), tail));
 }
 
 /* 2^n takes two factors, for n runs past the exponents on both sides: the first, 2^(n + 32) or
  * 2^(n - 1), is always normal; the second, 2^-32 or 2, rounds once into the subnormals or overflows. */
 static inline float exp_f32(float x)
 {
-    const reduced_f32 r = reduce_f32(at_most_f32(at_least_f32(x, -104.0f), 89.0f));
+    const reduced_f32 r = reduce_f32(between_f32(x, -104.0f, 89.0f));
     const uint32_t bias = x < 0.0f ? EXPONENT_F32(32) : EXPONENT_F32(-1);
     const float rest = x < 0.0f ? 0x1p-32f : 2.0f;
-    return exp_pair_f32(r).high * float_of_bits(r.exponent + bias) * rest;
+    return exp_rounded_f32(r.high) * float_of_bits(r.exponent + bias) * rest;
 }
 
 static inline double exp_f64(double x)
 {
-    const reduced_f64 r = reduce_f64(at_most_f64(at_least_f64(x, -746.0), 710.0));
+    const reduced_f64 r = reduce_f64(between_f64(x, -746.0, 710.0));
     const uint64_t bias = x < 0.0 ? EXPONENT_F64(64) : EXPONENT_F64(-1);
     const double rest = x < 0.0 ? 0x1p-64 : 2.0;
-    return exp_pair_f64(r).high * double_of_bits(r.exponent + bias) * rest;
+    return exp_rounded_f64(r.high) * double_of_bits(r.exponent + bias) * rest;
 }
 
 /* exp for x <= 0: no upper bound, and the two factors need no choice. */
 static inline float exp_nonpositive_f32(float x)
 {
     const reduced_f32 r = reduce_f32(at_least_f32(x, -104.0f));
-    return exp_pair_f32(r).high * float_of_bits(r.exponent + EXPONENT_F32(32)) * 0x1p-32f;
+    return exp_rounded_f32(r.high) * float_of_bits(r.exponent + EXPONENT_F32(32)) * 0x1p-32f;
 }
 
 static inline double exp_nonpositive_f64(double x)
 {
     const reduced_f64 r = reduce_f64(at_least_f64(x, -746.0));
-    return exp_pair_f64(r).high * double_of_bits(r.exponent + EXPONENT_F64(64)) * 0x1p-64;
+    return exp_rounded_f64(r.high) * double_of_bits(r.exponent + EXPONENT_F64(64)) * 0x1p-64;
 }
 
 /* (e^x - 1) / 2: halved, 2^n stays a normal number up to the overflow of e^x.  2^(n-1) - 1/2 is
  * never smaller than 2^(n-1) (e^r - 1), so the ordered sum is exact. */
-static inline pair_f32 half_expm1_f32(reduced_f32 r)
+static inline pair_f32 half_expm1_f32(reduced_f32 r, float scale, pair_f32 shifted)
 {
-    pair_f32 expm1 = ordered_sum_f32(r.high, expm1_tail_f32(r.high));
-    expm1.low += r.low;
-    const float scale = float_of_bits(r.exponent + EXPONENT_F32(-1));
-    const pair_f32 power = exact_sum_f32(scale, -0.5f);
-    pair_f32 sum = ordered_sum_f32(power.high, scale * expm1.high);
-    sum.low += multiply_add_f32(scale, expm1.low, power.low);
-    return sum;
+    const float tail = r.high * r.high * expm1_quotient_f32(r.high);
+    const pair_f32 expm1 = ordered_sum_f32(r.high, tail);
+    const pair_f32 sum = ordered_sum_f32(shifted.high, scale * expm1.high);
+    const float low = multiply_add_f32(scale, expm1.low + r.low, shifted.low);
+    return (pair_f32){sum.high, sum.low + low};
 }
 
-static inline pair_f64 half_expm1_f64(reduced_f64 r)
+static inline pair_f64 half_expm1_f64(reduced_f64 r, double scale, pair_f64 shifted)
 {
-    pair_f64 expm1 = ordered_sum_f64(r.high, expm1_tail_f64(r.high));
-    expm1.low += r.low;
-    const double scale = double_of_bits(r.exponent + EXPONENT_F64(-1));
-    const pair_f64 power = exact_sum_f64(scale, -0.5);
-    pair_f64 sum = ordered_sum_f64(power.high, scale * expm1.high);
-    sum.low += multiply_add_f64(scale, expm1.low, power.low);
-    return sum;
+    const double tail = r.high * r.high * expm1_quotient_f64(r.high);
+    const pair_f64 expm1 = ordered_sum_f64(r.high, tail);
+    const pair_f64 sum = ordered_sum_f64(shifted.high, scale * expm1.high);
+    const double low = multiply_add_f64(scale, expm1.low + r.low, shifted.low);
+    return (pair_f64){sum.high, sum.low + low};
 }
 
 /* Below, e^x - 1 is -1 to within half an ulp at the lower bound.  A tiny x is its own answer, which
  * keeps -0 and the last bit of a subnormal that halving would drop. */
 static inline float expm1_f32(float x)
 {
-    const pair_f32 half = half_expm1_f32(reduce_f32(at_most_f32(at_least_f32(x, -18.0f), 89.0f)));
+    const reduced_f32 r = reduce_f32(between_f32(x, -18.0f, 89.0f));
+    const float scale = float_of_bits(r.exponent + EXPONENT_F32(-1));
+    const pair_f32 half = half_expm1_f32(r, scale, ordered_sum_f32(scale, -0.5f));
     const float result = 2.0f * (half.high + half.low);
     return absolute_f32(x) < 0x1p-25f ? x : result;
 }
 
 static inline double expm1_f64(double x)
 {
-    const pair_f64 half = half_expm1_f64(reduce_f64(at_most_f64(at_least_f64(x, -38.0), 710.0)));
+    const reduced_f64 r = reduce_f64(between_f64(x, -38.0, 710.0));
+    const double scale = double_of_bits(r.exponent + EXPONENT_F64(-1));
+    const pair_f64 half = half_expm1_f64(r, scale, ordered_sum_f64(scale, -0.5));
     const double result = 2.0 * (half.high + half.low);
     return absolute_f64(x) < 0x1p-54 ? x : result;
 }
@@ -532,30 +567,30 @@ static inline float sigmoid_f32(float x)
 {
     const reduced_f32 r = reduce_f32(at_least_f32(-absolute_f32(x), -104.0f));
     const pair_f32 m = exp_pair_f32(r);
-    const float power = float_of_bits(r.exponent + EXPONENT_F32(32));
-    pair_f32 denominator = ordered_sum_f32(1.0f, m.high * power * 0x1p-32f);
-    denominator.low = multiply_add_f32(m.low * power, 0x1p-32f, denominator.low);
+    const float power = float_of_bits(r.exponent + EXPONENT_F32(32)) * 0x1p-32f;
+    pair_f32 denominator = ordered_sum_f32(1.0f, m.high * power);
+    denominator.low = multiply_add_f32(m.low, power, denominator.low);
     const pair_f32 numerator = {x < 0.0f ? m.high : 1.0f, x < 0.0f ? m.low : 0.0f};
-    const float scale = x < 0.0f ? power : 0x1p32f;
-    return quotient_f32(numerator, denominator) * scale * 0x1p-32f;
+    return quotient_f32(numerator, denominator) * (x < 0.0f ? power : 1.0f);
 }
 
 static inline double sigmoid_f64(double x)
 {
     const reduced_f64 r = reduce_f64(at_least_f64(-absolute_f64(x), -746.0));
     const pair_f64 m = exp_pair_f64(r);
-    const double power = double_of_bits(r.exponent + EXPONENT_F64(64));
-    pair_f64 denominator = ordered_sum_f64(1.0, m.high * power * 0x1p-64);
-    denominator.low = multiply_add_f64(m.low * power, 0x1p-64, denominator.low);
+    const double power = double_of_bits(r.exponent + EXPONENT_F64(64)) * 0x1p-64;
+    pair_f64 denominator = ordered_sum_f64(1.0, m.high * power);
+    denominator.low = multiply_add_f64(m.low, power, denominator.low);
     const pair_f64 numerator = {x < 0.0 ? m.high : 1.0, x < 0.0 ? m.low : 0.0};
-    const double scale = x < 0.0 ? power : 0x1p64;
-    return quotient_f64(numerator, denominator) * scale * 0x1p-64;
+    return quotient_f64(numerator, denominator) * (x < 0.0 ? power : 1.0);
 }
 
 /* tanh |x| = -h / (1 + h) with h = (e^-2|x| - 1) / 2.  From the bound on, tanh rounds to 1. */
 static inline float tanh_f32(float x)
 {
-    const pair_f32 h = half_expm1_f32(reduce_f32(-2.0f * at_most_f32(absolute_f32(x), 10.0f)));
+    const reduced_f32 r = reduce_f32(-2.0f * at_most_f32(absolute_f32(x), 10.0f));
+    const float scale = float_of_bits(r.exponent + EXPONENT_F32(-1));
+    const pair_f32 h = half_expm1_f32(r, scale, ordered_sum_f32(-0.5f, scale));
     pair_f32 denominator = ordered_sum_f32(1.0f, h.high);
     denominator.low += h.low;
     return with_sign_f32(quotient_f32((pair_f32){-h.high, -h.low}, denominator), x);
@@ -563,7 +598,9 @@ static inline float tanh_f32(float x)
 
 static inline double tanh_f64(double x)
 {
-    const pair_f64 h = half_expm1_f64(reduce_f64(-2.0 * at_most_f64(absolute_f64(x), 20.0)));
+    const reduced_f64 r = reduce_f64(-2.0 * at_most_f64(absolute_f64(x), 20.0));
+    const double scale = double_of_bits(r.exponent + EXPONENT_F64(-1));
+    const pair_f64 h = half_expm1_f64(r, scale, ordered_sum_f64(-0.5, scale));
     pair_f64 denominator = ordered_sum_f64(1.0, h.high);
     denominator.low += h.low;
     return with_sign_f64(quotient_f64((pair_f64){-h.high, -h.low}, denominator), x);
@@ -576,8 +613,8 @@ static inline float softplus_f32(float x)
 {
     const reduced_f32 r = reduce_f32(at_least_f32(-absolute_f32(x), -104.0f));
     const pair_f32 m = exp_pair_f32(r);
-    const float power = float_of_bits(r.exponent + EXPONENT_F32(32));
-    const pair_f32 e = {m.high * power * 0x1p-32f, m.low * power * 0x1p-32f};
+    const float power = float_of_bits(r.exponent + EXPONENT_F32(32)) * 0x1p-32f;
+    const pair_f32 e = {m.high * power, m.low * power};
     const pair_f32 log1p = log1p_unit_pair_f32(e.high);
     const pair_f32 sum = exact_sum_f32(at_least_f32(x, 0.0f), log1p.high);
     const float tail = multiply_add_f32(e.low, multiply_add_f32(e.high, -0.5f, 1.0f), log1p.low);
@@ -589,8 +626,8 @@ static inline double softplus_f64(double x)
 {
     const reduced_f64 r = reduce_f64(at_least_f64(-absolute_f64(x), -746.0));
     const pair_f64 m = exp_pair_f64(r);
-    const double power = double_of_bits(r.exponent + EXPONENT_F64(64));
-    const pair_f64 e = {m.high * power * 0x1p-64, m.low * power * 0x1p-64};
+    const double power = double_of_bits(r.exponent + EXPONENT_F64(64)) * 0x1p-64;
+    const pair_f64 e = {m.high * power, m.low * power};
     const pair_f64 log1p = log1p_unit_pair_f64(e.high);
     const pair_f64 sum = exact_sum_f64(at_least_f64(x, 0.0), log1p.high);
     const double tail = multiply_add_f64(e.low, multiply_add_f64(e.high, -0.5, 1.0), log1p.low);
