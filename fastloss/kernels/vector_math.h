@@ -24,17 +24,24 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__FAST_MATH__)
-#error "vector_math.h relies on the order of its operations: compile it without -ffast-math"
+#if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
+#error "vector_math.h relies on the order of its operations and on NaN: no -ffast-math"
 #endif
 
-#if defined(__GNUC__) && (defined(__FMA__) || defined(__ARM_FEATURE_FMA) || defined(__aarch64__))
+/* GCC knows contraction by its flag alone; these two have a pragma, and Arm's clang contracts by
+ * default. */
+#if defined(__clang__)
+#pragma STDC FP_CONTRACT OFF
+#elif defined(_MSC_VER)
+#pragma fp_contract(off)
+#endif
+
+/* MSVC has the instruction at /arch:AVX2, but not as something that a loop vectorises. */
+#if (defined(__GNUC__) || defined(__clang__)) && \
+    (defined(__FMA__) || defined(__ARM_FEATURE_FMA) || defined(__aarch64__))
 #define FASTLOSS_FMA 1
 #else
 #define FASTLOSS_FMA 0
-#endif
-
-#ifndef M_SQRT1_2 /* MSVC hides the constants of math.h */
 #endif
 
 /* ---- Bit casts ------------------------------------------------------------------------------ */
@@ -71,8 +78,15 @@ static inline double double_of_bits(uint64_t bits)
 #define EXPONENT_F32(n) ((uint32_t)(127 + (n)) << 23)
 #define EXPONENT_F64(n) ((uint64_t)(1023 + (n)) << 52)
 
-static inline float absolute_f32(float x) { return float_of_bits(bits_f32(x) & 0x7fffffffu); }
-static inline double absolute_f64(double x) { return double_of_bits(bits_f64(x) & 0x7fffffffffffffffu); }
+static inline float absolute_f32(float x)
+{
+    return float_of_bits(bits_f32(x) & 0x7fffffffu);
+}
+
+static inline double absolute_f64(double x)
+{
+    return double_of_bits(bits_f64(x) & 0x7fffffffffffffffu);
+}
 
 static inline float with_sign_f32(float magnitude, float sign)
 {
@@ -239,8 +253,13 @@ static inline reduced_f64 reduce_f64(double x)
     return (reduced_f64){high, low, bits_f64(shifted) << 52};
 }
 
-/* e^r - 1 = r + r^2 q(r).  q is minimax for the relative error of e^r - 1: 2^-26.1 (float32) and
- * 2^-55.2 (float64) on |r| <= ln2 / 2; of e^r itself that is at most 0.1 ulp. */
+/* q of e^r - 1 = r + r^2 q(r), minimax on |r| <= ln2 / 2.  What it minimises is the error in ulp of
+ * 2^n e^r - 1 at the worst n, which is n = 1 (there the 1 halves the result and not the error):
+ * 0.21 ulp in float32, 0.003 in float64; to e^r it is worth a third of that.
+ *
+ * Here and below, float64 takes the upper coefficients in two chains, of even and odd powers: one
+ * chain of so many is a latency that a loop of 256-bit vectors cannot hide.  The last two
+ * coefficients stay in one chain, for their roundings reach the result. */
 static inline float expm1_quotient_f32(float r)
 {
     float q = 0x1.6ad984p-10f;
@@ -253,28 +272,37 @@ static inline float expm1_quotient_f32(float r)
 
 static inline double expm1_quotient_f64(double r)
 {
-    double q = 0x1.1e5f76b57a251p-29;
-    q = multiply_add_f64(q, r, 0x1.af5c39288445ap-26);
-    q = multiply_add_f64(q, r, 0x1.27e5874b9d51cp-22);
-    q = multiply_add_f64(q, r, 0x1.71ddfa1eb1936p-19);
-    q = multiply_add_f64(q, r, 0x1.a01a015ba0873p-16);
-    q = multiply_add_f64(q, r, 0x1.a01a01aefc886p-13);
-    q = multiply_add_f64(q, r, 0x1.6c16c16c2382fp-10);
-    q = multiply_add_f64(q, r, 0x1.111111110f9c3p-7);
-    q = multiply_add_f64(q, r, 0x1.555555555553dp-5);
+    const double square = r * r;
+    double even = 0x1.1e5f76b57a251p-29;
+    double odd = 0x1.af5c39288445ap-26;
+    even = multiply_add_f64(even, square, 0x1.27e5874b9d51cp-22);
+    odd = multiply_add_f64(odd, square, 0x1.71ddfa1eb1936p-19);
+    even = multiply_add_f64(even, square, 0x1.a01a015ba0873p-16);
+    odd = multiply_add_f64(odd, square, 0x1.a01a01aefc886p-13);
+    even = multiply_add_f64(even, square, 0x1.6c16c16c2382fp-10);
+    odd = multiply_add_f64(odd, square, 0x1.111111110f9c3p-7);
+    even = multiply_add_f64(even, square, 0x1.555555555553dp-5);
+    double q = multiply_add_f64(odd, r, even);
     q = multiply_add_f64(q, r, 0x1.5555555555558p-3);
     q = multiply_add_f64(q, r, 0x1p-1);
     return q;
 }
 
-/* e^r, rounded; the low part of r would be worth 0.2 ulp. */
+/* e^r, without the low part of r, which is worth less than 0.2 ulp.  1 + r is kept exact: rounded, it
+ * would cost as much again. */
 static inline float exp_rounded_f32(float r)
 {
     const pair_f32 sum = ordered_sum_f32(1.0f, r);
     return sum.high + multiply_add_f32(r * r, expm1_quotient_f32(r), sum.low);
 }
 
-/* e^r as a pair, to about 2^-28. */
+static inline double exp_rounded_f64(double r)
+{
+    const pair_f64 sum = ordered_sum_f64(1.0, r);
+    return sum.high + multiply_add_f64(r * r, expm1_quotient_f64(r), sum.low);
+}
+
+/* e^r with the low part, to about 2^-27 (float32) and 2^-57 (float64). */
 static inline pair_f32 exp_pair_f32(reduced_f32 r)
 {
     const pair_f32 sum = ordered_sum_f32(1.0f, r.high);
@@ -283,14 +311,6 @@ static inline pair_f32 exp_pair_f32(reduced_f32 r)
         sum.high, multiply_add_f32(r.high * r.high, expm1_quotient_f32(r.high), tail));
 }
 
-/* e^r, rounded; the low part of r would be worth 0.2 ulp. */
-static inline double exp_rounded_f64(double r)
-{
-    const pair_f64 sum = ordered_sum_f64(1.0, r);
-    return sum.high + multiply_add_f64(r * r, expm1_quotient_f64(r), sum.low);
-}
-
-/* e^r as a pair, to about 2^-57. */
 static inline pair_f64 exp_pair_f64(reduced_f64 r)
 {
     const pair_f64 sum = ordered_sum_f64(1.0, r.high);
@@ -300,7 +320,8 @@ static inline pair_f64 exp_pair_f64(reduced_f64 r)
 }
 
 /* 2^n takes two factors, for n runs past the exponents on both sides: the first, 2^(n + 32) or
- * 2^(n - 1), is always normal; the second, 2^-32 or 2, rounds once into the subnormals or overflows. */
+ * 2^(n - 1), is always normal; the second, 2^-32 or 2, rounds into the subnormals or overflows.
+ * Beyond the bounds the result is 0 or inf all the same. */
 static inline float exp_f32(float x)
 {
     const reduced_f32 r = reduce_f32(between_f32(x, -104.0f, 89.0f));
@@ -317,7 +338,7 @@ static inline double exp_f64(double x)
     return exp_rounded_f64(r.high) * double_of_bits(r.exponent + bias) * rest;
 }
 
-/* exp for x <= 0: no upper bound, and the two factors need no choice. */
+/* exp for x <= 0 (and NaN): no upper bound, and the two factors need no choice. */
 static inline float exp_nonpositive_f32(float x)
 {
     const reduced_f32 r = reduce_f32(at_least_f32(x, -104.0f));
@@ -330,8 +351,9 @@ static inline double exp_nonpositive_f64(double x)
     return exp_rounded_f64(r.high) * double_of_bits(r.exponent + EXPONENT_F64(64)) * 0x1p-64;
 }
 
-/* (e^x - 1) / 2: halved, 2^n stays a normal number up to the overflow of e^x.  2^(n-1) - 1/2 is
- * never smaller than 2^(n-1) (e^r - 1), so the ordered sum is exact. */
+/* (e^x - 1) / 2 from scale = 2^(n-1) and shifted = scale - 1/2 as a pair.  Halved, because 2^n itself
+ * overflows before e^x - 1 does.  Where shifted is not 0, it is larger than scale (e^r - 1), so the
+ * ordered sum is exact. */
 static inline pair_f32 half_expm1_f32(reduced_f32 r, float scale, pair_f32 shifted)
 {
     const float tail = r.high * r.high * expm1_quotient_f32(r.high);
@@ -350,8 +372,9 @@ static inline pair_f64 half_expm1_f64(reduced_f64 r, double scale, pair_f64 shif
     return (pair_f64){sum.high, sum.low + low};
 }
 
-/* Below, e^x - 1 is -1 to within half an ulp at the lower bound.  A tiny x is its own answer, which
- * keeps -0 and the last bit of a subnormal that halving would drop. */
+/* At the lower bound, e^x - 1 is -1 to half an ulp.  The ordered sum is exact for x > 0, where it
+ * counts; below, what it drops is less than e^x, against an ulp of 1.  A tiny x is its own answer,
+ * which keeps -0 and the last bit of a subnormal that halving would drop. */
 static inline float expm1_f32(float x)
 {
     const reduced_f32 r = reduce_f32(between_f32(x, -18.0f, 89.0f));
@@ -374,8 +397,8 @@ static inline double expm1_f64(double x)
  * x = 2^k (1 + f) with 1 + f in [3/4, 3/2), and log x = k ln2 + log(1 + f).
  */
 
-/* log(1 + f) = f + f^2 q(f), q minimax for the relative error: 2^-27.6 and 2^-56.6.  k times the
- * high part of ln2 is exact, and never smaller than f unless k = 0. */
+/* k ln2 + log(1 + f), where log(1 + f) = f + f^2 q(f), q minimax for the relative error: 2^-27.6 and
+ * 2^-56.6.  k times the high part of ln2 is exact, and larger than f unless k = 0. */
 static inline float log_sum_f32(float k, float f)
 {
     float q = -0x1.71daaap-5f;
@@ -394,24 +417,26 @@ static inline float log_sum_f32(float k, float f)
 
 static inline double log_sum_f64(double k, double f)
 {
-    double q = 0x1.090db89cb6cf4p-7;
-    q = multiply_add_f64(q, f, -0x1.e16d4f7dea10cp-6);
-    q = multiply_add_f64(q, f, 0x1.9f44483d6150fp-5);
-    q = multiply_add_f64(q, f, -0x1.e8e6a2ce138c7p-5);
-    q = multiply_add_f64(q, f, 0x1.f2543d377014fp-5);
-    q = multiply_add_f64(q, f, -0x1.fffdafd7d0536p-5);
-    q = multiply_add_f64(q, f, 0x1.101cadfb7052bp-4);
-    q = multiply_add_f64(q, f, -0x1.24656920f0c8ap-4);
-    q = multiply_add_f64(q, f, 0x1.3b1f012fce0f6p-4);
-    q = multiply_add_f64(q, f, -0x1.55593a021d113p-4);
-    q = multiply_add_f64(q, f, 0x1.745cec509145fp-4);
-    q = multiply_add_f64(q, f, -0x1.999972c78e925p-4);
-    q = multiply_add_f64(q, f, 0x1.c71c70dc9c389p-4);
-    q = multiply_add_f64(q, f, -0x1.00000063da00bp-3);
-    q = multiply_add_f64(q, f, 0x1.249249297a85bp-3);
-    q = multiply_add_f64(q, f, -0x1.555555545967dp-3);
-    q = multiply_add_f64(q, f, 0x1.999999998c5ccp-3);
-    q = multiply_add_f64(q, f, -0x1.000000000076dp-2);
+    const double square = f * f;
+    double even = -0x1.e16d4f7dea10cp-6;
+    double odd = 0x1.090db89cb6cf4p-7;
+    odd = multiply_add_f64(odd, square, 0x1.9f44483d6150fp-5);
+    even = multiply_add_f64(even, square, -0x1.e8e6a2ce138c7p-5);
+    odd = multiply_add_f64(odd, square, 0x1.f2543d377014fp-5);
+    even = multiply_add_f64(even, square, -0x1.fffdafd7d0536p-5);
+    odd = multiply_add_f64(odd, square, 0x1.101cadfb7052bp-4);
+    even = multiply_add_f64(even, square, -0x1.24656920f0c8ap-4);
+    odd = multiply_add_f64(odd, square, 0x1.3b1f012fce0f6p-4);
+    even = multiply_add_f64(even, square, -0x1.55593a021d113p-4);
+    odd = multiply_add_f64(odd, square, 0x1.745cec509145fp-4);
+    even = multiply_add_f64(even, square, -0x1.999972c78e925p-4);
+    odd = multiply_add_f64(odd, square, 0x1.c71c70dc9c389p-4);
+    even = multiply_add_f64(even, square, -0x1.00000063da00bp-3);
+    odd = multiply_add_f64(odd, square, 0x1.249249297a85bp-3);
+    even = multiply_add_f64(even, square, -0x1.555555545967dp-3);
+    odd = multiply_add_f64(odd, square, 0x1.999999998c5ccp-3);
+    even = multiply_add_f64(even, square, -0x1.000000000076dp-2);
+    double q = multiply_add_f64(odd, f, even);
     q = multiply_add_f64(q, f, 0x1.55555555555a1p-2);
     q = multiply_add_f64(q, f, -0x1p-1);
     const pair_f64 sum = ordered_sum_f64(k * 0x1.62e42fefa38p-1, f);
@@ -419,7 +444,7 @@ static inline double log_sum_f64(double k, double f)
     return sum.high + multiply_add_f64(f * f, q, tail);
 }
 
-/* k << (width of the fraction), of the k that brings x into [3/4, 3/2). */
+/* k << (width of the fraction), of the k for which 2^-k x is in [3/4, 3/2). */
 static inline uint32_t log_exponent_f32(float x)
 {
     return (bits_f32(x) - 0x3f400000u) & 0xff800000u;
@@ -430,7 +455,10 @@ static inline uint64_t log_exponent_f64(double x)
     return (bits_f64(x) - 0x3fe8000000000000u) & 0xfff0000000000000u;
 }
 
-static inline float exponent_to_float(uint32_t exponent) { return (float)((int32_t)exponent >> 23); }
+static inline float exponent_to_float(uint32_t exponent)
+{
+    return (float)((int32_t)exponent >> 23);
+}
 
 /* There is no vector conversion from 64-bit integers before AVX-512: the biased exponent goes into
  * the low bits of 2^52, and the subtraction makes a number of it. */
@@ -464,10 +492,10 @@ static inline double log_f64(double x)
     return x < (double)INFINITY ? positive : x;
 }
 
-/* The rounding of 1 + x must not enter f.  It only chooses k; then f = 2^-k x - (1 - 2^-k) has no
- * rounding error at all: 2^-k x is x with another exponent, and the difference fits the fraction,
- * which is why 1 + f lies in [3/4, 3/2) and not around 1.  (For k > 24, or 53, 2^-k no longer
- * counts; for the largest k its exponent field would wrap to -inf, which at_most makes 1 of.) */
+/* The rounding of 1 + x chooses k and does no more: f = 2^-k x - (1 - 2^-k) has no rounding error at
+ * all.  2^-k x is x with another exponent, and their difference fits the fraction; that is why
+ * 1 + f lies in [3/4, 3/2) and not in the usual [sqrt 1/2, sqrt 2).  (For k past the fraction's
+ * width, 2^-k does not count; for the largest k its bits wrap to -inf, which at_most takes back.) */
 static inline float log1p_f32(float x)
 {
     const uint32_t exponent = log_exponent_f32(1.0f + x);
@@ -518,24 +546,26 @@ static inline pair_f32 log1p_unit_pair_f32(float x)
 static inline pair_f64 log1p_unit_pair_f64(double x)
 {
     const double z = x - 0.5;
-    double q = 0x1.a85a3f75a59e2p-16;
-    q = multiply_add_f64(q, z, -0x1.aba90498294c9p-15);
-    q = multiply_add_f64(q, z, 0x1.ba36ba75aa675p-15);
-    q = multiply_add_f64(q, z, -0x1.2ac4a5063c51ep-14);
-    q = multiply_add_f64(q, z, 0x1.0731424f80b04p-13);
-    q = multiply_add_f64(q, z, -0x1.ad8a084869477p-13);
-    q = multiply_add_f64(q, z, 0x1.5327483d88aecp-12);
-    q = multiply_add_f64(q, z, -0x1.0ed26aa8e4318p-11);
-    q = multiply_add_f64(q, z, 0x1.b3ddba916163dp-11);
-    q = multiply_add_f64(q, z, -0x1.6075daec19d5p-10);
-    q = multiply_add_f64(q, z, 0x1.1ebd3f3795c6bp-9);
-    q = multiply_add_f64(q, z, -0x1.d5faf2c8d1818p-9);
-    q = multiply_add_f64(q, z, 0x1.84904efde6d13p-8);
-    q = multiply_add_f64(q, z, -0x1.44ba45d7c0feap-7);
-    q = multiply_add_f64(q, z, 0x1.131116fb98432p-6);
-    q = multiply_add_f64(q, z, -0x1.da3482488a6adp-6);
-    q = multiply_add_f64(q, z, 0x1.a279c04c79c59p-5);
-    q = multiply_add_f64(q, z, -0x1.7ddf1fe86abddp-4);
+    const double square = z * z;
+    double even = -0x1.aba90498294c9p-15;
+    double odd = 0x1.a85a3f75a59e2p-16;
+    odd = multiply_add_f64(odd, square, 0x1.ba36ba75aa675p-15);
+    even = multiply_add_f64(even, square, -0x1.2ac4a5063c51ep-14);
+    odd = multiply_add_f64(odd, square, 0x1.0731424f80b04p-13);
+    even = multiply_add_f64(even, square, -0x1.ad8a084869477p-13);
+    odd = multiply_add_f64(odd, square, 0x1.5327483d88aecp-12);
+    even = multiply_add_f64(even, square, -0x1.0ed26aa8e4318p-11);
+    odd = multiply_add_f64(odd, square, 0x1.b3ddba916163dp-11);
+    even = multiply_add_f64(even, square, -0x1.6075daec19d5p-10);
+    odd = multiply_add_f64(odd, square, 0x1.1ebd3f3795c6bp-9);
+    even = multiply_add_f64(even, square, -0x1.d5faf2c8d1818p-9);
+    odd = multiply_add_f64(odd, square, 0x1.84904efde6d13p-8);
+    even = multiply_add_f64(even, square, -0x1.44ba45d7c0feap-7);
+    odd = multiply_add_f64(odd, square, 0x1.131116fb98432p-6);
+    even = multiply_add_f64(even, square, -0x1.da3482488a6adp-6);
+    odd = multiply_add_f64(odd, square, 0x1.a279c04c79c59p-5);
+    even = multiply_add_f64(even, square, -0x1.7ddf1fe86abddp-4);
+    double q = multiply_add_f64(odd, z, even);
     q = multiply_add_f64(q, z, 0x1.6f0d7bd624be3p-3);
     q = multiply_add_f64(q, z, -0x1.066e09a033dap-3);
     const double quarter = -0.25 * x;
@@ -562,7 +592,7 @@ static inline double log1p_unit_f64(double x)
  */
 
 /* 1 / (1 + e) for x >= 0 and e / (1 + e) for x < 0, with e = e^-|x| = 2^n m.  The second is computed
- * as 2^n (m / (1 + e)), so that it rounds once into the subnormals. */
+ * as (m / (1 + e)) 2^n, so that the quotient never sees a subnormal. */
 static inline float sigmoid_f32(float x)
 {
     const reduced_f32 r = reduce_f32(at_least_f32(-absolute_f32(x), -104.0f));
@@ -585,7 +615,9 @@ static inline double sigmoid_f64(double x)
     return quotient_f64(numerator, denominator) * (x < 0.0 ? power : 1.0);
 }
 
-/* tanh |x| = -h / (1 + h) with h = (e^-2|x| - 1) / 2.  From the bound on, tanh rounds to 1. */
+/* tanh |x| = -h / (1 + h) with h = (e^-2|x| - 1) / 2.  From the bound on, tanh rounds to 1.  Near
+ * there, -1/2 + scale does not fit the fraction, and 1 + h doubles what is dropped: hence the pair,
+ * in the order that is exact for n <= 0. */
 static inline float tanh_f32(float x)
 {
     const reduced_f32 r = reduce_f32(-2.0f * at_most_f32(absolute_f32(x), 10.0f));
@@ -607,8 +639,8 @@ static inline double tanh_f64(double x)
 }
 
 /* log(1 + e^x) = max(x, 0) + log(1 + e) with e = e^-|x|.  The low part of e enters by the derivative
- * of the logarithm, 1 / (1 + e), for which 1 - e / 2 will do.  From the bound on the answer is x,
- * and the sum must not see inf - inf. */
+ * of the logarithm, 1 / (1 + e), for which 1 - e / 2 will do.  Past the bound the answer is x, chosen
+ * outright because the exact sum makes NaN of inf - inf. */
 static inline float softplus_f32(float x)
 {
     const reduced_f32 r = reduce_f32(at_least_f32(-absolute_f32(x), -104.0f));
