@@ -1,0 +1,15 @@
+"""Losses of counts and other non-negative targets."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from fastloss.reference.array import Array
+
+
+def poisson(prediction: Array, target: Array) -> Iterator[Array]:
+    """exp(z) - y z: Poisson's negative log-likelihood, log link, without the constant log(y!)."""
+    mean = np.exp(prediction)
+    yield mean - target * prediction
+    yield mean - target
+    yield mean
