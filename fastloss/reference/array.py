@@ -9,7 +9,8 @@ Array = npt.NDArray[Any]
 
 
 def multiply(coefficient: Array, term: Array) -> Array:
-    """coefficient * term, and 0 where the coefficient is 0 whatever the term."""
-    shape = np.broadcast_shapes(coefficient.shape, term.shape)
-    product = np.zeros(shape, np.result_type(coefficient, term))
-    return np.multiply(coefficient, term, out=product, where=coefficient != 0)
+    """coefficient * term, where a coefficient of 0 wins over an infinite term."""
+    infinite = np.isinf(term)
+    if not infinite.any():
+        return np.asarray(coefficient * term)
+    return np.asarray(coefficient * np.where(infinite & (coefficient == 0), 0, term))

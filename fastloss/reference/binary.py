@@ -19,19 +19,24 @@ def binary_cross_entropy(
     The gradient is (1 - t) s(z) - pos_weight t s(-z), not s(z) - t, which would lose the digits
     of a logit that is already right. 0 * inf = 0: an infinite logit with the right label costs 0.
     """
-    positive = target * (1 - label_smoothing) + label_smoothing / 2
+    positive = target
+    if label_smoothing:
+        positive = target * (1 - label_smoothing) + label_smoothing / 2
     negative = 1 - positive
     positive = pos_weight * positive
-    decay = np.exp(-abs(prediction))
-    yield (
-        (positive + negative) * np.log1p(decay)
-        + multiply(negative, np.maximum(prediction, 0))
-        + multiply(positive, np.maximum(-prediction, 0))
-    )
-    larger, smaller = 1 / (1 + decay), decay / (1 + decay)
-    upper = prediction >= 0
-    yield negative * np.where(upper, larger, smaller) - positive * np.where(upper, smaller, larger)
-    yield (positive + negative) * larger * smaller
+    total = negative + positive
+    # softplus(z) = log1p(exp(-|z|)) + max(z, 0), and of the two maxima one is always 0.
+    worse = np.maximum(multiply(negative, prediction), -multiply(positive, prediction))
+    yield total * np.log1p(np.exp(-abs(prediction))) + worse
+    upper, lower = sigmoid(prediction), sigmoid(-prediction)
+    yield negative * upper - positive * lower
+    yield total * upper * lower
+
+
+def sigmoid(x: Array) -> Array:
+    """1 / (1 + exp(-x)); an exponential that overflows is right to give 0."""
+    with np.errstate(over="ignore"):
+        return np.asarray(1 / (1 + np.exp(-x)))
 
 
 def log_loss(
@@ -49,19 +54,14 @@ def log_loss(
         return
     clipped = np.clip(prediction, eps, 1 - eps)
     outside = (prediction < eps) | (prediction > 1 - eps)
-    yield -multiply(target, np.log(clipped)) - multiply(1 - target, np.log1p(-clipped))
-    positive = _ratio(target, clipped)
-    negative = _ratio(1 - target, 1 - clipped)
-    yield np.where(outside, 0, negative - positive)
-    positive = _ratio(positive, clipped)
-    negative = _ratio(negative, 1 - clipped)
-    yield np.where(outside, 0, negative + positive)
-
-
-def _ratio(numerator: Array, denominator: Array) -> Array:
-    """numerator / denominator with 0 / 0 = 0."""
-    quotient = np.zeros_like(denominator)
-    return np.divide(numerator, denominator, out=quotient, where=numerator != 0)
+    with np.errstate(divide="ignore"):
+        log, log_rest = np.log(clipped), np.log1p(-clipped)
+        inverse, inverse_rest = 1 / clipped, 1 / (1 - clipped)
+    yield -multiply(target, log) - multiply(1 - target, log_rest)
+    gradient = multiply(1 - target, inverse_rest) - multiply(target, inverse)
+    yield np.where(outside, 0, gradient)
+    hessian = multiply(1 - target, inverse_rest**2) + multiply(target, inverse**2)
+    yield np.where(outside, 0, hessian)
 
 
 def _multiclass_log_loss(
@@ -91,12 +91,8 @@ def focal(
     """
     entropy = binary_cross_entropy(prediction, target)
     loss = next(entropy)
-    decay = np.exp(-abs(prediction))
-    larger, smaller = 1 / (1 + decay), decay / (1 + decay)
-    upper = prediction >= 0
-    sigmoid = np.where(upper, larger, smaller)
-    complement = np.where(upper, smaller, larger)
-    missing = target * complement + (1 - target) * sigmoid
+    upper, lower = sigmoid(prediction), sigmoid(-prediction)
+    missing = target * lower + (1 - target) * upper
     factor = missing**gamma
     if alpha is not None:
         factor = factor * (alpha * target + (1 - alpha) * (1 - target))
@@ -109,5 +105,5 @@ def focal(
     # u = 1 where L is infinite, and there u' = 0.
     spread = multiply(slope, loss)
     yield factor * (gamma * spread + gradient)
-    bend = (gamma - 1) * slope + complement - sigmoid
+    bend = (gamma - 1) * slope + lower - upper
     yield factor * (gamma * (bend * spread + 2 * slope * gradient) + curvature)

@@ -54,6 +54,6 @@ def pinball(prediction: Array, target: Array, *, quantile: float = 0.5) -> Itera
     """max(-q r, (1 - q) r), with sub-gradient 0 at r = 0 (Koenker and Bassett 1978)."""
     residual = prediction - target
     yield np.maximum(-quantile * residual, (1 - quantile) * residual)
-    # The residual itself stands for the two cases left: a tie (0) and NaN.
-    yield np.where(residual < 0, -quantile, np.where(residual > 0, 1 - quantile, residual))
+    side = np.sign(residual)
+    yield side * (0.5 + side * (0.5 - quantile))
     yield np.zeros_like(residual)
