@@ -118,7 +118,9 @@ def test_stride_zero(case: Case, level: str) -> None:
     if case.kind == "labels":
         target[:] = 1
     for one in range(3):
-        wide = [np.broadcast_to(array[one], (N, *array.shape[1:])) for array in (prediction, target)]
+        wide = [
+            np.broadcast_to(array[one], (N, *array.shape[1:])) for array in (prediction, target)
+        ]
         weight = np.broadcast_to(np.float32(2), (N,))
         expected = case.loss().value_grad_hess(*map(np.ascontiguousarray, (*wide, weight)))
         same(case.loss().value_grad_hess(*wide, weight), expected)

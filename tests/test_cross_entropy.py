@@ -34,7 +34,9 @@ def agree(loss: Any, logits: Array, target: Any, weight: Any = None, **options: 
     actual = loss.value_grad_hess(logits, target, weight, **options)
     for found, truth in zip(actual, expected, strict=True):
         assert np.shape(found) == np.shape(truth)
-        np.testing.assert_allclose(found, truth, rtol=rtol, atol=rtol * np.max(abs(truth), initial=0))
+        np.testing.assert_allclose(
+            found, truth, rtol=rtol, atol=rtol * np.max(abs(truth), initial=0)
+        )
 
 
 @pytest.mark.parametrize("dtype", [*INTEGERS, "bool", "float16", "float32", "float64", ">i4"])

@@ -174,9 +174,7 @@ def test_infinity_and_nan(name: str, dtype: Any, level: str) -> None:
     prediction, target = np.array(pairs, dtype).T
     actual = case.loss(reduction="none").value_grad_hess(prediction, target)
     expected = evaluate(case.loss(reduction="none"), prediction, target, dtype=np.float64)
-    for word, found, truth_ in zip(
-        ("value", "gradient", "hessian"), actual, expected, strict=True
-    ):
+    for word, found, truth_ in zip(("value", "gradient", "hessian"), actual, expected, strict=True):
         for pair, one, other in zip(pairs, found, truth_, strict=True):
             message = f"{word} at {pair}: {one} for {other}"
             assert np.isclose(one, other, AGREEMENT[dtype], 0, equal_nan=True), message
