@@ -267,24 +267,23 @@ FASTLOSS_INLINE reduced_f64 reduce_f64(double x)
     return (reduced_f64){high, low, bits_f64(shifted) << 52};
 }
 
-/* q of e^r - 1 = r + r^2 q(r), minimax on |r| <= ln2 / 2. What it minimises is the error in ulp of
- * 2^n e^r - 1 at the worst n, which is n = 1 (there the 1 halves the result and not the error):
- * 0.21 ulp in float32, 0.003 in float64; to e^r it is worth a third of that.
+/* c of e^r = 1 + r + r^2/2 + r^3 c(r), minimax on |r| <= ln2 / 2. What it minimises is the error in
+ * ulp of 2^n e^r - 1 at the worst n, which is n = 1 (there the 1 halves the result and not the
+ * error): 0.21 ulp in float32, 0.003 in float64; to e^r it is worth a third of that.
  *
  * Here and below, float64 takes the upper coefficients in two chains, of even and odd powers: one
- * chain of so many is a latency that a loop of 256-bit vectors cannot hide. The last two
- * coefficients stay in one chain, for their roundings reach the result. */
-FASTLOSS_INLINE float expm1_quotient_f32(float r)
+ * chain of so many is a latency that a loop of 256-bit vectors cannot hide. The last ones stay in
+ * one chain, for their roundings reach the result. */
+FASTLOSS_INLINE float exp_cubic_f32(float r)
 {
-    float q = 0x1.6ad984p-10f;
-    q = multiply_add_f32(q, r, 0x1.121f2ap-7f);
-    q = multiply_add_f32(q, r, 0x1.55570cp-5f);
-    q = multiply_add_f32(q, r, 0x1.5554cp-3f);
-    q = multiply_add_f32(q, r, 0x1p-1f);
-    return q;
+    float c = 0x1.6ad984p-10f;
+    c = multiply_add_f32(c, r, 0x1.121f2ap-7f);
+    c = multiply_add_f32(c, r, 0x1.55570cp-5f);
+    c = multiply_add_f32(c, r, 0x1.5554cp-3f);
+    return c;
 }
 
-FASTLOSS_INLINE double expm1_quotient_f64(double r)
+FASTLOSS_INLINE double exp_cubic_f64(double r)
 {
     const double square = r * r;
     double even = 0x1.1e5f76b57a251p-29;
@@ -296,10 +295,9 @@ FASTLOSS_INLINE double expm1_quotient_f64(double r)
     even = multiply_add_f64(even, square, 0x1.6c16c16c2382fp-10);
     odd = multiply_add_f64(odd, square, 0x1.111111110f9c3p-7);
     even = multiply_add_f64(even, square, 0x1.555555555553dp-5);
-    double q = multiply_add_f64(odd, r, even);
-    q = multiply_add_f64(q, r, 0x1.5555555555558p-3);
-    q = multiply_add_f64(q, r, 0x1p-1);
-    return q;
+    double c = multiply_add_f64(odd, r, even);
+    c = multiply_add_f64(c, r, 0x1.5555555555558p-3);
+    return c;
 }
 
 /* e^r, without the low part of r, which is worth less than 0.2 ulp. 1 + r is kept exact: rounded,
@@ -307,30 +305,32 @@ FASTLOSS_INLINE double expm1_quotient_f64(double r)
 FASTLOSS_INLINE float exp_rounded_f32(float r)
 {
     const pair_f32 sum = ordered_sum_f32(1.0f, r);
-    return sum.high + multiply_add_f32(r * r, expm1_quotient_f32(r), sum.low);
+    const float quotient = multiply_add_f32(exp_cubic_f32(r), r, 0.5f);
+    return sum.high + multiply_add_f32(r * r, quotient, sum.low);
 }
 
 FASTLOSS_INLINE double exp_rounded_f64(double r)
 {
     const pair_f64 sum = ordered_sum_f64(1.0, r);
-    return sum.high + multiply_add_f64(r * r, expm1_quotient_f64(r), sum.low);
+    const double quotient = multiply_add_f64(exp_cubic_f64(r), r, 0.5);
+    return sum.high + multiply_add_f64(r * r, quotient, sum.low);
 }
 
 /* e^r with the low part, to about 2^-27 (float32) and 2^-57 (float64). */
 FASTLOSS_INLINE pair_f32 exp_pair_f32(reduced_f32 r)
 {
     const pair_f32 sum = ordered_sum_f32(1.0f, r.high);
-    const float tail = sum.low + r.low;
-    return ordered_sum_f32(
-        sum.high, multiply_add_f32(r.high * r.high, expm1_quotient_f32(r.high), tail));
+    const float quotient = multiply_add_f32(exp_cubic_f32(r.high), r.high, 0.5f);
+    const float low = multiply_add_f32(r.high * r.high, quotient, sum.low + r.low);
+    return ordered_sum_f32(sum.high, low);
 }
 
 FASTLOSS_INLINE pair_f64 exp_pair_f64(reduced_f64 r)
 {
     const pair_f64 sum = ordered_sum_f64(1.0, r.high);
-    const double tail = sum.low + r.low;
-    return ordered_sum_f64(
-        sum.high, multiply_add_f64(r.high * r.high, expm1_quotient_f64(r.high), tail));
+    const double quotient = multiply_add_f64(exp_cubic_f64(r.high), r.high, 0.5);
+    const double low = multiply_add_f64(r.high * r.high, quotient, sum.low + r.low);
+    return ordered_sum_f64(sum.high, low);
 }
 
 /* 2^n takes two factors, for n runs past the exponents on both sides: the first, 2^(n + 32) or
@@ -366,24 +366,28 @@ FASTLOSS_INLINE double exp_nonpositive_f64(double x)
 }
 
 /* (e^x - 1) / 2 from scale = 2^(n-1) and shifted = scale - 1/2 as a pair. Halved, because 2^n
- * itself overflows before e^x - 1 does. Where shifted is not 0, it is larger than scale (e^r - 1),
- * so the ordered sum is exact. */
+ * itself overflows before e^x - 1 does. At n = 1 the error of e^r - 1 counts twice; so r + r^2/2 is
+ * an exact sum, the rounding of r^2 is the one that is left, and the low part of r gets its factor
+ * e^r. Where shifted is not 0, it is larger than scale (e^r - 1), so that sum is exact too. The
+ * low part of the result is small but not yet below the last place of the high part. */
 FASTLOSS_INLINE pair_f32 half_expm1_f32(reduced_f32 r, float scale, pair_f32 shifted)
 {
-    const float tail = r.high * r.high * expm1_quotient_f32(r.high);
-    const pair_f32 expm1 = ordered_sum_f32(r.high, tail);
+    const float square = r.high * r.high;
+    pair_f32 expm1 = ordered_sum_f32(r.high, 0.5f * square);
+    const float low = multiply_add_f32(r.low, r.high, r.low);
+    expm1.low += multiply_add_f32(square * r.high, exp_cubic_f32(r.high), low);
     const pair_f32 sum = ordered_sum_f32(shifted.high, scale * expm1.high);
-    const float low = multiply_add_f32(scale, expm1.low + r.low, shifted.low);
-    return (pair_f32){sum.high, sum.low + low};
+    return (pair_f32){sum.high, sum.low + multiply_add_f32(scale, expm1.low, shifted.low)};
 }
 
 FASTLOSS_INLINE pair_f64 half_expm1_f64(reduced_f64 r, double scale, pair_f64 shifted)
 {
-    const double tail = r.high * r.high * expm1_quotient_f64(r.high);
-    const pair_f64 expm1 = ordered_sum_f64(r.high, tail);
+    const double square = r.high * r.high;
+    pair_f64 expm1 = ordered_sum_f64(r.high, 0.5 * square);
+    const double low = multiply_add_f64(r.low, r.high, r.low);
+    expm1.low += multiply_add_f64(square * r.high, exp_cubic_f64(r.high), low);
     const pair_f64 sum = ordered_sum_f64(shifted.high, scale * expm1.high);
-    const double low = multiply_add_f64(scale, expm1.low + r.low, shifted.low);
-    return (pair_f64){sum.high, sum.low + low};
+    return (pair_f64){sum.high, sum.low + multiply_add_f64(scale, expm1.low, shifted.low)};
 }
 
 /* At the lower bound, e^x - 1 is -1 to half an ulp. The ordered sum is exact for x > 0, where it
@@ -411,22 +415,23 @@ FASTLOSS_INLINE double expm1_f64(double x)
  * x = 2^k (1 + f) with 1 + f in [3/4, 3/2), and log x = k ln2 + log(1 + f).
  */
 
-/* k ln2 + log(1 + f), where log(1 + f) = f + f^2 q(f), q minimax for the relative error: 2^-27.6
- * and 2^-56.6. k times the high part of ln2 is exact, and larger than f unless k = 0. */
+/* k ln2 + log(1 + f), where log(1 + f) = f - f^2/2 + f^3 c(f), c minimax for the relative error:
+ * 2^-27.6 and 2^-56.6. k times the high part of ln2 is exact, and larger than f unless k = 0.
+ * The half is added last, apart from c: folded into the polynomial it would round twice more. */
 FASTLOSS_INLINE float log_sum_f32(float k, float f)
 {
-    float q = -0x1.71daaap-5f;
-    q = multiply_add_f32(q, f, 0x1.acf6fap-4f);
-    q = multiply_add_f32(q, f, -0x1.0d9cb4p-3f);
-    q = multiply_add_f32(q, f, 0x1.28822ep-3f);
-    q = multiply_add_f32(q, f, -0x1.54ed9ep-3f);
-    q = multiply_add_f32(q, f, 0x1.996982p-3f);
-    q = multiply_add_f32(q, f, -0x1.000048p-2f);
-    q = multiply_add_f32(q, f, 0x1.5555a4p-2f);
-    q = multiply_add_f32(q, f, -0x1p-1f);
+    const float square = f * f;
+    float c = -0x1.71daaap-5f;
+    c = multiply_add_f32(c, f, 0x1.acf6fap-4f);
+    c = multiply_add_f32(c, f, -0x1.0d9cb4p-3f);
+    c = multiply_add_f32(c, f, 0x1.28822ep-3f);
+    c = multiply_add_f32(c, f, -0x1.54ed9ep-3f);
+    c = multiply_add_f32(c, f, 0x1.996982p-3f);
+    c = multiply_add_f32(c, f, -0x1.000048p-2f);
+    c = multiply_add_f32(c, f, 0x1.5555a4p-2f);
     const pair_f32 sum = ordered_sum_f32(k * 0x1.62e4p-1f, f);
-    const float tail = multiply_add_f32(k, 0x1.7f7d1cp-20f, sum.low);
-    return sum.high + multiply_add_f32(f * f, q, tail);
+    const float tail = multiply_add_f32(square * f, c, multiply_add_f32(k, 0x1.7f7d1cp-20f, sum.low));
+    return sum.high + multiply_add_f32(square, -0.5f, tail);
 }
 
 FASTLOSS_INLINE double log_sum_f64(double k, double f)
@@ -450,12 +455,11 @@ FASTLOSS_INLINE double log_sum_f64(double k, double f)
     even = multiply_add_f64(even, square, -0x1.555555545967dp-3);
     odd = multiply_add_f64(odd, square, 0x1.999999998c5ccp-3);
     even = multiply_add_f64(even, square, -0x1.000000000076dp-2);
-    double q = multiply_add_f64(odd, f, even);
-    q = multiply_add_f64(q, f, 0x1.55555555555a1p-2);
-    q = multiply_add_f64(q, f, -0x1p-1);
+    double c = multiply_add_f64(odd, f, even);
+    c = multiply_add_f64(c, f, 0x1.55555555555a1p-2);
     const pair_f64 sum = ordered_sum_f64(k * 0x1.62e42fefa38p-1, f);
-    const double tail = multiply_add_f64(k, 0x1.ef35793c7673p-45, sum.low);
-    return sum.high + multiply_add_f64(f * f, q, tail);
+    const double tail = multiply_add_f64(square * f, c, multiply_add_f64(k, 0x1.ef35793c7673p-45, sum.low));
+    return sum.high + multiply_add_f64(square, -0.5, tail);
 }
 
 /* k << (width of the fraction), of the k for which 2^-k x is in [3/4, 3/2). */
@@ -507,8 +511,8 @@ FASTLOSS_INLINE double log_f64(double x)
 }
 
 /* The rounding of 1 + x chooses k and does no more: f = 2^-k x - (1 - 2^-k) has no rounding error
- * at all. 2^-k x is x with another exponent, and their difference fits the fraction; that is why 1
- * + f lies in [3/4, 3/2) and not in the usual [sqrt 1/2, sqrt 2). (For k past the fraction's
+ * at all. 2^-k x is x with another exponent, and their difference fits the fraction; that is why
+ * 1 + f lies in [3/4, 3/2) and not in the usual [sqrt 1/2, sqrt 2). (For k past the fraction's
  * width, 2^-k does not count; for the largest k its bits wrap to -inf, which at_most takes back.)
  */
 FASTLOSS_INLINE float log1p_f32(float x)
@@ -535,7 +539,7 @@ FASTLOSS_INLINE double log1p_f64(double x)
     return x < (double)INFINITY ? defined : x;
 }
 
-/* log(1 + x) = x - x^2/4 + x^2 q(x - 1/2) on the whole of [0, 1]: as many terms as log takes, and
+/* log(1 + x) = x - x^2/4 + x^2 q(x - 1/2) on the whole of [+0, 1]: as many terms as log takes, and
  * no reduction. q is minimax for the relative error, 2^-27.0 and 2^-56.5. Two things keep the ulp
  * at x near 1, where neither x^2 nor the coefficients help: the quarter, summed without error,
  * leaves a q of at most 1/4 instead of 1/2; and about 1/2 the coefficients fall fast, so that
@@ -637,7 +641,8 @@ FASTLOSS_INLINE float tanh_f32(float x)
 {
     const reduced_f32 r = reduce_f32(-2.0f * at_most_f32(absolute_f32(x), 10.0f));
     const float scale = float_of_bits(r.exponent + EXPONENT_F32(-1));
-    const pair_f32 h = half_expm1_f32(r, scale, ordered_sum_f32(-0.5f, scale));
+    const pair_f32 half = half_expm1_f32(r, scale, ordered_sum_f32(-0.5f, scale));
+    const pair_f32 h = ordered_sum_f32(half.high, half.low);
     pair_f32 denominator = ordered_sum_f32(1.0f, h.high);
     denominator.low += h.low;
     return with_sign_f32(quotient_f32((pair_f32){-h.high, -h.low}, denominator), x);
@@ -647,7 +652,8 @@ FASTLOSS_INLINE double tanh_f64(double x)
 {
     const reduced_f64 r = reduce_f64(-2.0 * at_most_f64(absolute_f64(x), 20.0));
     const double scale = double_of_bits(r.exponent + EXPONENT_F64(-1));
-    const pair_f64 h = half_expm1_f64(r, scale, ordered_sum_f64(-0.5, scale));
+    const pair_f64 half = half_expm1_f64(r, scale, ordered_sum_f64(-0.5, scale));
+    const pair_f64 h = ordered_sum_f64(half.high, half.low);
     pair_f64 denominator = ordered_sum_f64(1.0, h.high);
     denominator.low += h.low;
     return with_sign_f64(quotient_f64((pair_f64){-h.high, -h.low}, denominator), x);
