@@ -31,7 +31,7 @@ class Interval:
             return False
         above = x > self.lower if self.lower_open else x >= self.lower
         below = x < self.upper if self.upper_open else x <= self.upper
-        return above and below
+        return bool(above and below)
 
     def __str__(self) -> str:
         left, right = "(" if self.lower_open else "[", ")" if self.upper_open else "]"
