@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 import fastloss
 from fastloss.datasets import Dataset, demonstration, from_file, listed, natural_task
-from fastloss.evaluation import replacing, total_loss, write_gradient
+from fastloss.evaluation import Inputs, mean_of, replacing, total_loss, write_gradient
 from fastloss.extras import MissingExtraError
 from fastloss.tables import InputError, open_array
 from fastloss.training import Training, check_plot, family, plot_curves, task_of
@@ -473,24 +473,23 @@ def _eval(options: argparse.Namespace) -> None:
     if options.reduction == "sum" and options.denominator is not None:
         raise InputError("--denominator is what the mean divides by, and --reduction is sum")
     loss = _make_loss(options.loss, options)
-    prediction, target = open_array(options.pred), open_array(options.target)
-    weight = None if options.weight is None else open_array(options.weight)
-    files = (loss, prediction, target, weight)
+    names = (options.pred, options.target, options.weight)
+    inputs = Inputs(*(open_array(name) for name in names if name is not None))
     with ExitStack() as stack:
         # Opened before the work, so that a folder without room or rights is found out first.
         gradient = stack.enter_context(replacing(options.grad)) if options.grad else None
-        passes = 2 if gradient else 1
-        work = prediction.rows and prediction.rows * passes
+        steps = inputs.prediction.rows and inputs.prediction.rows * (2 if gradient else 1)
         # Nobody wants a bar for what takes less than a second.
-        bar = _bar(options.quiet, total=work, unit=" rows", unit_scale=True, delay=1, leave=False)
+        bar = _bar(options.quiet, total=steps, unit=" rows", unit_scale=True, delay=1, leave=False)
         stack.callback(bar.close)
-        total, rows = total_loss(*files, allow_nan=options.allow_nan, advance=bar.update)
-        divisor = 1.0
-        if options.reduction == "mean":
-            divisor = total.weight if options.denominator is None else options.denominator
+        total, rows = total_loss(loss, inputs, allow_nan=options.allow_nan, advance=bar.update)
+        divisor = options.denominator or (1.0 if options.reduction == "sum" else total.weight)
         if gradient:
-            write_gradient(gradient, rows, *files, denominator=divisor, advance=bar.update)
-    value = total.total / divisor if divisor else math.nan
+            write_gradient(gradient, rows, loss, inputs, denominator=divisor, advance=bar.update)
+    if options.reduction == "mean" and options.denominator is None:
+        value = mean_of(loss, inputs, total)
+    else:
+        value = total.total / divisor
     if options.json:
         result = {"loss": _describe(loss), "reduction": options.reduction, "value": value}
         result |= {"total": total.total, "count": total.count, "weight": total.weight}

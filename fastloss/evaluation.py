@@ -1,11 +1,14 @@
 """The loss over arrays in files, block by block: constant memory for files of any size."""
 
 import bisect
+import errno
 import itertools
 import math
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import IO, Any
 
@@ -17,75 +20,117 @@ import fastloss
 from fastloss.tables import InputError, Source
 
 Array = NDArray[Any]
-Block = tuple[Array, Array, Array | None]
 
 #: Numbers of the prediction per block: enough to keep the threads busy, small beside any memory.
 #: Fixed, so that the sum, and with it the value's last bit, does not depend on the machine.
 BLOCK_SIZE = 1 << 20
 
 
+@dataclass(frozen=True)
+class Inputs:
+    """The arrays of one evaluation, which lie side by side row by row.
+
+    Attributes
+    ----------
+    prediction, target : Source
+    weight : Source or None
+    """
+
+    prediction: Source
+    target: Source
+    weight: Source | None = None
+
+    @property
+    def sources(self) -> list[Source]:
+        """The arrays that there are."""
+        return [each for each in (self.prediction, self.target, self.weight) if each is not None]
+
+    @property
+    def rows_per_block(self) -> int:
+        """The length of a block."""
+        return max(1, BLOCK_SIZE // max(1, math.prod(self.prediction.row_shape)))
+
+    def blocks(self) -> Iterator[tuple[int, list[Array]]]:
+        """Yield the number of a block's first row, and the block's arrays in the sources' order."""
+        self._check_lengths([source.rows for source in self.sources])
+        start = 0
+        passes = (source.blocks(self.rows_per_block) for source in self.sources)
+        for block in itertools.zip_longest(*passes, fillvalue=()):
+            self._check_lengths([start + len(array) for array in block])
+            yield start, list(block)
+            start += len(block[0])
+
+    def _check_lengths(self, lengths: list[int | None]) -> None:
+        pairs = zip(lengths, self.sources, strict=True)
+        known = sorted(((n, s.name) for n, s in pairs if n is not None), key=itemgetter(0))
+        if known and known[0][0] != known[-1][0]:
+            (less, short), (more, long) = known[0], known[-1]
+            raise InputError(f"{short} has {less} rows and {long} has {more} or more; they differ")
+
+
 def total_loss(
     loss: fastloss.Loss,
-    prediction: Source,
-    target: Source,
-    weight: Source | None = None,
+    inputs: Inputs,
     *,
     allow_nan: bool = False,
-    advance: Callable[[int], object] | None = None,
+    advance: Callable[[int], object] = int,
 ) -> tuple[fastloss.Partial, int]:
     """Sum the loss over files.
 
     Parameters
     ----------
     loss : Loss
-    prediction, target : Source
-    weight : Source, optional
+    inputs : Inputs
     allow_nan : bool
         Accept NaN in the prediction; the total is then NaN.
-    advance : callable, optional
-        Called with the number of rows done, after each block.
+    advance : callable
+        Called after each block with its number of rows.
 
     Returns
     -------
     total : Partial
         Total, weight and count.
     rows : int
-        How many rows there are.
+        How many rows there are, ignored ones too.
 
     Raises
     ------
     InputError
         For arrays that do not fit each other or the loss, and for NaN; it says in which row.
     """
-    whole, rows = fastloss.Partial(0.0, 0.0, 0), 0
-    for start, block in _blocks(prediction, target, weight):
-        _refuse_nan(start, block[1], target)
-        if weight is not None and block[2] is not None:
-            _refuse_nan(start, block[2], weight)
+    total, rows = fastloss.Partial(0.0, 0.0, 0), 0
+    for start, block in inputs.blocks():
+        for array, source in zip(block[1:], inputs.sources[1:], strict=True):
+            _refuse_nan(start, array, source)
         try:
             part = loss.partial(*block)
         except (ValueError, TypeError, IndexError) as error:
-            raise _located(error, loss, start, block, prediction, target, weight) from error
+            raise _located(error, loss, start, block, inputs) from error
         # The sum is a cheap witness: only where it is NaN can a row that counts hold one.
         if math.isnan(part.total) and not allow_nan:
-            _refuse_nan(start, block[0], prediction, hint=" (--allow-nan lets it through)")
-        whole += part
+            _refuse_nan(start, block[0], inputs.prediction, " (--allow-nan lets it through)")
+        total += part
         rows += len(block[0])
-        if advance is not None:
-            advance(len(block[0]))
-    return whole, rows
+        advance(len(block[0]))
+    return total, rows
+
+
+def mean_of(loss: fastloss.Loss, inputs: Inputs, total: fastloss.Partial) -> float:
+    """Divide a total by its weight; where nothing counts, the loss says what the mean is."""
+    if total.count:
+        return total.mean
+    nothing = [np.empty((0, *each.row_shape), each.dtype) for each in inputs.sources]
+    return loss.value(*nothing, reduction="mean")
 
 
 def write_gradient(
     file: IO[bytes],
     rows: int,
     loss: fastloss.Loss,
-    prediction: Source,
-    target: Source,
-    weight: Source | None = None,
+    inputs: Inputs,
     *,
     denominator: float,
-    advance: Callable[[int], object] | None = None,
+    advance: Callable[[int], object] = int,
 ) -> None:
     """Write the gradient with respect to the prediction as an .npy stream.
 
@@ -95,12 +140,13 @@ def write_gradient(
         Written from its start to its end, never held in memory: unlike a memory map, that reports
         a full disk as an error.
     rows : int
-        How many rows the prediction has.
-    loss, prediction, target, weight, advance
-        As for `total_loss`, which has to have accepted the same files.
+        As `total_loss` returned it.
+    loss, inputs, advance
+        As for `total_loss`, which has to have accepted them.
     denominator : float
         What the gradient of the sum is divided by.
     """
+    prediction = inputs.prediction
     dtype = prediction.dtype if prediction.dtype.kind == "f" else np.dtype(np.float64)
     dtype = dtype.newbyteorder("=")
     header = {
@@ -109,13 +155,12 @@ def write_gradient(
         "shape": (rows, *prediction.row_shape),
     }
     npy.write_array_header_1_0(file, header)
-    gradient = np.empty((_rows_per_block(prediction), *prediction.row_shape), dtype)
-    for _, block in _blocks(prediction, target, weight):
+    gradient = np.empty((inputs.rows_per_block, *prediction.row_shape), dtype)
+    for _, block in inputs.blocks():
         part = gradient[: len(block[0])]
         loss.grad(*block, reduction="mean", denominator=denominator, out=part)
         file.write(part.reshape(-1).view(np.uint8).data)
-        if advance is not None:
-            advance(len(part))
+        advance(len(part))
 
 
 @contextmanager
@@ -127,49 +172,23 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     path : Path
         Untouched until the very end; whatever happens before, the new file is removed.
     """
-    path = path.resolve()
-    if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder, and a file's name is expected")
+    whole = path.resolve()
+    if whole.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     # In the same folder, for a rename is atomic only within one file system.
-    new = path.with_name(f".{path.name}.{os.getpid()}.new")
+    new = whole.with_name(f".{whole.name}.{os.getpid()}.new")
     try:
-        with new.open("xb") as file:
+        file = new.open("xb")
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    try:
+        with file:
             yield file
-        new.replace(path)
+        new.replace(whole)
     except BaseException:
         with suppress(OSError):
             new.unlink()
         raise
-
-
-def _rows_per_block(prediction: Source) -> int:
-    return max(1, BLOCK_SIZE // max(1, math.prod(prediction.row_shape)))
-
-
-def _blocks(
-    prediction: Source, target: Source, weight: Source | None
-) -> Iterator[tuple[int, Block]]:
-    """Yield the files' rows side by side, with the number of the first row of each block."""
-    sources = [prediction, target] + ([weight] if weight is not None else [])
-    _check_lengths(sources, [source.rows for source in sources])
-    rows = _rows_per_block(prediction)
-    start = 0
-    for blocks in itertools.zip_longest(*(source.blocks(rows) for source in sources)):
-        lengths = [0 if block is None else len(block) for block in blocks]
-        _check_lengths(sources, [start + length for length in lengths])
-        yield start, (blocks[0], blocks[1], blocks[2] if weight is not None else None)
-        start += lengths[0]
-
-
-def _check_lengths(sources: list[Source], lengths: list[int | None]) -> None:
-    known = [(n, source) for n, source in zip(lengths, sources, strict=True) if n is not None]
-    for length, source in known:
-        if length != known[0][0]:
-            short, long = sorted([known[0], (length, source)], key=lambda pair: pair[0])
-            raise InputError(
-                f"{short[1].name} has {short[0]} rows, and {long[1].name} has {long[0]} "
-                "or more: they must have the same number"
-            )
 
 
 def _refuse_nan(start: int, block: Array, source: Source, hint: str = "") -> None:
@@ -191,27 +210,25 @@ def _located(
     error: Exception,
     loss: fastloss.Loss,
     start: int,
-    block: Block,
-    prediction: Source,
-    target: Source,
-    weight: Source | None,
+    block: list[Array],
+    inputs: Inputs,
 ) -> InputError:
     """Say what was wrong: with the shapes of the whole files, or with one row of them."""
 
     def refuses(rows: slice) -> Exception | None:
         try:
-            loss.partial(*(None if array is None else array[rows] for array in block))
+            loss.partial(*(array[rows] for array in block))
         except (ValueError, TypeError, IndexError) as error:
             return error
         return None
 
     if refuses(slice(0)):
-        shapes = ", ".join(
-            f"{source.name} ({block_.dtype}, a row's shape is {source.row_shape})"
-            for source, block_ in zip((prediction, target, weight), block, strict=True)
-            if source is not None and block_ is not None
-        )
-        return InputError(f"{shapes}: {error}")
+        # Not the numbers are wrong but the shapes or types: tell those of the whole files.
+        message = str(error)
+        for source, array in zip(inputs.sources, block, strict=True):
+            if source.rows is not None:
+                message = message.replace(str(array.shape), str((source.rows, *source.row_shape)))
+        return InputError(message)
     # The blocks of rows 0…k are refused from the first bad row on, so bisection finds it.
     row = bisect.bisect_left(
         range(len(block[0])), True, key=lambda k: refuses(slice(k + 1)) is not None

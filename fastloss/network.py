@@ -95,17 +95,21 @@ class Adam:
     parameters, gradient : array of float32
         Read and changed in place by `step`.
     learning_rate : float
+    epsilon : float
+        Gradients much smaller than this no longer count.
     """
 
-    def __init__(self, parameters: Floats, gradient: Floats, learning_rate: float) -> None:
+    def __init__(
+        self, parameters: Floats, gradient: Floats, learning_rate: float, epsilon: float = 1e-7
+    ) -> None:
         self._parameters, self._gradient = parameters, gradient
-        self._learning_rate = learning_rate
+        self._learning_rate, self._epsilon = learning_rate, epsilon
         self._mean = np.zeros_like(parameters)
         self._square = np.zeros_like(parameters)
         self._scratch = np.empty_like(parameters)
         self._steps = 0
 
-    def step(self, decay: float = 0.9, square_decay: float = 0.999, epsilon: float = 1e-7) -> None:
+    def step(self, decay: float = 0.9, square_decay: float = 0.999) -> None:
         """Move the parameters against the gradient."""
         self._steps += 1
         scratch = self._scratch
@@ -117,7 +121,7 @@ class Adam:
         np.multiply(scratch, 1 - square_decay, out=scratch)
         np.add(self._square, scratch, out=self._square)
         np.sqrt(self._square, out=scratch)
-        np.add(scratch, epsilon, out=scratch)
+        np.add(scratch, self._epsilon, out=scratch)
         np.divide(self._mean, scratch, out=scratch)
         # Both averages start at 0; this undoes the bias that it gives them.
         unbias = math.sqrt(1 - square_decay**self._steps) / (1 - decay**self._steps)

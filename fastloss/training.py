@@ -158,7 +158,10 @@ class Training:
         self._most_rows = max(batch_size, 1024)
         widths = (self.train.features.shape[1], *hidden, outputs)
         self.network = Network(widths, self._most_rows, self._rng)
-        self._optimizer = Adam(self.network.parameters, self.network.gradient, learning_rate)
+        # The unit of a number may be small, and so the gradient; Adam itself is free of scale.
+        epsilon = float(np.finfo(np.float32).tiny) if task == "regression" else 1e-7
+        vectors = self.network.parameters, self.network.gradient
+        self._optimizer = Adam(*vectors, learning_rate, epsilon)
         self.link = self._make_link(outputs)
         self._target = np.empty(self._most_rows, target.dtype)
         self._order = np.arange(len(self.train))
@@ -205,6 +208,7 @@ class Training:
         """Return loss and metrics over the batches of this epoch, each as it was met."""
         return {"loss": self._value_sum / self._rows_done, **self._scores.figures()}
 
+    @np.errstate(over="ignore", invalid="ignore")
     def measure(self, part: Part) -> dict[str, float]:
         """Return loss and metrics of the network as it is now."""
         scores = self._make_scores()
@@ -227,6 +231,8 @@ class Training:
         self.link.predict(prediction)
         return prediction, target
 
+    # Whoever trains looks at the loss and sees that it diverges; warnings would only repeat it.
+    @np.errstate(over="ignore", invalid="ignore")
     def _step(self, rows: Array) -> None:
         prediction, target = self._predict(self.train, rows)
         gradient = self.network.output_gradient(len(rows)).reshape(prediction.shape)
