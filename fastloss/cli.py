@@ -18,7 +18,7 @@ from fastloss.datasets import Dataset, demonstration, from_file, listed, natural
 from fastloss.evaluation import Inputs, mean_of, replacing, total_loss, write_gradient
 from fastloss.extras import MissingExtraError
 from fastloss.tables import InputError, open_array
-from fastloss.training import Training, check_plot, family, plot_curves, task_of
+from fastloss.training import Training, check_plot, plot_curves, task_of
 
 #: Prefix of the parsed arguments that are parameters of the loss.
 _PARAMETER = "parameter:"
@@ -172,9 +172,23 @@ def _parser() -> argparse.ArgumentParser:
         return added
 
     _add_train_options(
-        add("train", _train, "train a small network with any loss", epilog=_TRAIN_EXAMPLES)
+        add(
+            "train",
+            _train,
+            "train a small network with any loss",
+            usage="fastloss train [--data FILE --target COLUMN] [--loss LOSS] [OPTION ...]",
+            epilog=_TRAIN_EXAMPLES,
+        )
     )
-    _add_eval_options(add("eval", _eval, "the loss of predictions in files", epilog=_EVAL_EXAMPLES))
+    _add_eval_options(
+        add(
+            "eval",
+            _eval,
+            "the loss of predictions in files, and its gradient",
+            usage="fastloss eval LOSS --pred FILE --target FILE [--weight FILE] [OPTION ...]",
+            epilog=_EVAL_EXAMPLES,
+        )
+    )
     losses = add("losses", _losses, "list the losses with their parameters and other names")
     losses.add_argument("loss", metavar="LOSS", nargs="?", help="explain this loss in full")
     losses.add_argument("--json", action="store_true", help="print JSON")
@@ -194,37 +208,37 @@ def _add_train_options(parser: argparse.ArgumentParser) -> None:
         metavar="SHARE",
         type=_number(float, "at least 0 and below 1", lambda x: 0 <= x < 1),
         default=0.2,
-        help="share of the rows to measure on and not to learn from (%(default)s)",
+        help="share of the rows to measure on and not to learn from (default %(default)s)",
     )
     network = parser.add_argument_group("network and training")
-    network.add_argument(
-        "--loss", metavar="LOSS", help="name of the loss; fastloss losses lists them"
-    )
+    network.add_argument("--loss", metavar="LOSS", help="its name; fastloss losses lists them")
     network.add_argument(
         "--hidden",
         metavar="UNITS,...",
         type=_widths,
         default=[10],
-        help="units of each hidden layer; 0 for none (10)",
+        help="units of each hidden layer; 0 for none (default 10)",
     )
     positive = _number(int, "a whole number, 1 or more", lambda x: x >= 1)
-    network.add_argument("--epochs", metavar="N", type=positive, default=10, help="(%(default)s)")
     network.add_argument(
-        "--batch-size", metavar="N", type=positive, default=32, help="(%(default)s)"
+        "--epochs", metavar="N", type=positive, default=10, help="default %(default)s"
+    )
+    network.add_argument(
+        "--batch-size", metavar="N", type=positive, default=32, help="default %(default)s"
     )
     network.add_argument(
         "--learning-rate",
         metavar="X",
         type=_number(float, "above 0", lambda x: 0 < x < math.inf),
         default=1e-3,
-        help="of Adam (%(default)s)",
+        help="of Adam (default %(default)s)",
     )
     network.add_argument(
         "--seed",
         metavar="N",
         type=_number(int, "a whole number, 0 or more", lambda x: x >= 0),
         default=0,
-        help="the same seed gives the same numbers (%(default)s)",
+        help="the same seed gives the same numbers (default %(default)s)",
     )
     output = parser.add_argument_group("output")
     output.add_argument(
@@ -251,7 +265,7 @@ def _add_eval_options(parser: argparse.ArgumentParser) -> None:
         "--reduction",
         choices=("mean", "sum"),
         default="mean",
-        help="mean: the sum of weight x loss divided by the sum of weights (%(default)s)",
+        help="mean: the sum of weight x loss divided by the sum of weights (default %(default)s)",
     )
     output.add_argument(
         "--denominator",
@@ -282,7 +296,7 @@ def _add_loss_parameters(parser: argparse.ArgumentParser) -> None:
     for loss in fastloss.losses():
         for field in _parameters(loss):
             fields.setdefault(field.name, {})[loss.__name__] = field
-    group = parser.add_argument_group("parameters of the loss (default)")
+    group = parser.add_argument_group("parameters of the loss, and their defaults")
     for name, losses in fields.items():
         defaults = [field.default for field in losses.values()]
         used = ", ".join(f"{loss} ({_default(field)})" for loss, field in losses.items())
@@ -458,7 +472,7 @@ def _losses(options: argparse.Namespace) -> None:
 def _catalogue_entry(loss: type[fastloss.Loss]) -> dict[str, Any]:
     return {
         "name": loss.__name__,
-        "family": family(loss),
+        "family": loss.family,
         "meaning": (inspect.getdoc(loss) or "").partition("\n")[0],
         "parameters": {
             field.name: None if field.default is dataclasses.MISSING else field.default

@@ -105,11 +105,6 @@ TASKS: dict[str, Task] = {
 }
 
 
-def family(loss: fastloss.Loss | type[fastloss.Loss]) -> str:
-    """Return the name of the file that a loss stands in: its family."""
-    return (loss if isinstance(loss, type) else type(loss)).__module__.rpartition(".")[2]
-
-
 class Training:
     """A network that learns a data set.
 
@@ -169,12 +164,11 @@ class Training:
         self._value_sum, self._rows_done = 0.0, 0
 
     def _make_link(self, outputs: int) -> Link:
-        probabilities = isinstance(self._loss, fastloss.LogLoss)
-        if family(self._loss) == "count":
-            return Log(self.train.target)
+        if self._loss.family == "count":
+            return Log(self.train.target, self._most_rows)
         if self._task == "regression":
             return Affine(self.train.target)
-        if not probabilities:
+        if self._loss.prediction_domain != (0, 1):
             return Link("sigmoid" if self._task == "binary" else "softmax")
         if self._task == "binary":
             return Sigmoid(self._most_rows)
@@ -254,12 +248,15 @@ def task_of(loss: fastloss.Loss, natural: Task | None = None) -> Task:
     natural : {"regression", "binary", "multiclass"}, optional
         What the data look like; decides for a loss that takes two classes and more.
     """
-    if (name := family(loss)) not in TASKS:
+    if loss.family not in TASKS:
         known = ", ".join(TASKS)
-        raise InputError(f"train knows losses of the families {known}; {loss} is of {name!r}")
-    if isinstance(loss, fastloss.LogLoss) and natural == "multiclass":
-        return natural
-    return TASKS[name]
+        raise InputError(
+            f"train knows losses of the families {known}; {loss} is of {loss.family!r}"
+        )
+    if loss.class_axis == "optional" and natural in ("regression", "multiclass"):
+        # Other numbers than 0 and 1 can only be meant as classes.
+        return "multiclass"
+    return TASKS[loss.family]
 
 
 def check_plot(suffix: str) -> None:

@@ -16,7 +16,6 @@ import fastloss
 from fastloss import evaluation
 from fastloss.cli import main
 from fastloss.tables import InputError, open_array
-from fastloss.training import family
 
 ROWS = 1000
 CLASSES = 5
@@ -27,11 +26,11 @@ def inputs(loss, rows=ROWS):
     rng = np.random.default_rng(1)
     score = rng.normal(size=rows)
     weight = rng.random(rows)
-    match family(loss):
+    match loss.family:
         case "multiclass":
             logits = rng.normal(size=(rows, CLASSES)).astype(np.float32)
             return logits, rng.integers(0, CLASSES, rows), weight
-        case "binary" if isinstance(loss, fastloss.LogLoss):
+        case "binary" if loss.prediction_domain == (0, 1):
             return 1 / (1 + np.exp(-score)), rng.integers(0, 2, rows), weight
         case "binary":
             return score.astype(np.float32), rng.integers(0, 2, rows), weight
