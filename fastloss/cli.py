@@ -6,8 +6,10 @@ import inspect
 import json
 import math
 import os
+import shutil
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -65,8 +67,6 @@ examples:
 Each command explains itself: fastloss COMMAND --help
 """
 
-_EPOCH_BAR = "{desc} |{bar:20}| {n_fmt}/{total_fmt}{postfix}"
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command.
@@ -118,21 +118,16 @@ def _clean_end_on_signals() -> Iterator[None]:
         raise SystemExit(128 + number)
 
     before = {}
-    for name in ("SIGTERM", "SIGHUP"):
-        # Only the main thread may set handlers, and Windows has no SIGHUP.
-        if hasattr(signal, name) and _in_main_thread():
-            before[getattr(signal, name)] = signal.signal(getattr(signal, name), end)
+    # Only the main thread may set handlers, and Windows has no SIGHUP.
+    if threading.current_thread() is threading.main_thread():
+        for name in {"SIGTERM", "SIGHUP"} & set(dir(signal)):
+            number = getattr(signal, name)
+            before[number] = signal.signal(number, end)
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _in_main_thread() -> bool:
-    import threading
-
-    return threading.current_thread() is threading.main_thread()
 
 
 # --- arguments --------------------------------------------------------------------------------
@@ -392,7 +387,7 @@ class _NoBar:
     def update(self, n: float = 1) -> None:
         """Show nothing."""
 
-    def set_postfix_str(self, text: str, refresh: bool = True) -> None:
+    def set_description_str(self, text: str, refresh: bool = True) -> None:
         """Show nothing."""
 
     def close(self) -> None:
@@ -407,7 +402,8 @@ def _bar(quiet: bool, **options: Any) -> Any:
         from tqdm import tqdm
     except ImportError:
         return _NoBar()
-    return tqdm(file=sys.stderr, dynamic_ncols=True, **options)
+    # tqdm shows nothing where a terminal says that it is 0 columns wide; this makes them 80.
+    return tqdm(file=sys.stderr, ncols=shutil.get_terminal_size().columns, **options)
 
 
 def _print_json(result: object) -> None:
@@ -600,9 +596,11 @@ def _run_epoch(
 ) -> dict[str, dict[str, float]]:
     """Train for an epoch, with a bar as it goes; return its figures."""
     label = f"epoch {number:{len(str(options.epochs))}}/{options.epochs}"
-    bar = _bar(options.quiet, total=training.batches, desc=label, bar_format=_EPOCH_BAR)
+    # Short enough for a terminal of 80 columns.
+    layout = label + " |{bar:6}| {desc}"
+    bar = _bar(options.quiet, total=training.batches, bar_format=layout)
     for _ in training.epoch():
-        bar.set_postfix_str(_inline(training, training.running()), refresh=False)
+        bar.set_description_str(_inline(training, training.running()), refresh=False)
         bar.update()
     figures = {"train": training.running()}
     if not math.isfinite(figures["train"]["loss"]):
@@ -614,17 +612,17 @@ def _run_epoch(
     text = _inline(training, figures["train"])
     if len(training.held_out):
         figures["held_out"] = training.measure(training.held_out)
-        text += f", held out: {_inline(training, figures['held_out'])}"
-    bar.set_postfix_str(text)
+        text += f"; held out {_inline(training, figures['held_out'], named=False)}"
+    bar.set_description_str(text)
     bar.close()
     if isinstance(bar, _NoBar) and not options.quiet:
         print(f"{label}  {text}", file=sys.stderr)
     return figures
 
 
-def _inline(training: Training, figures: dict[str, float]) -> str:
-    metric = training.leading_metric
-    return f"loss {figures['loss']:.4g}, {metric} {figures[metric]:.4g}"
+def _inline(training: Training, figures: dict[str, float], named: bool = True) -> str:
+    names = ("loss", training.leading_metric)
+    return ", ".join((f"{name} " if named else "") + f"{figures[name]:#.4g}" for name in names)
 
 
 def _print_figures(parts: dict[str, dict[str, float]]) -> None:
