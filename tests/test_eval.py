@@ -423,9 +423,13 @@ def test_the_gradient_may_replace_its_prediction(good, small_blocks, capsys):
 
 
 def test_replacing_removes_what_is_unfinished(tmp_path):
-    with pytest.raises(InputError), evaluation.replacing(tmp_path / "a") as file:
-        file.write(b"half")
-        raise InputError
+    def fail():
+        with evaluation.replacing(tmp_path / "a") as file:
+            file.write(b"half")
+            raise InputError
+
+    with pytest.raises(InputError):
+        fail()
     assert list(tmp_path.iterdir()) == []
     with evaluation.replacing(tmp_path / "a") as file:
         file.write(b"whole")
