@@ -1,0 +1,91 @@
+"""Every loss in the plainest NumPy: the meaning of the compiled ones.
+
+A reference yields the value, the gradient and the diagonal of the Hessian in turn, so that whoever
+wants the value alone pays for nothing more. They are per element, or per row for the value of a
+loss over classes; unweighted; unreduced; and in the dtype of the prediction. They check nothing.
+`evaluate` adds weights and reductions.
+"""
+
+import dataclasses
+import re
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fastloss.reference.binary import binary_cross_entropy, focal, log_loss
+from fastloss.reference.count import poisson
+from fastloss.reference.multiclass import cross_entropy, label_weight
+from fastloss.reference.regression import absolute_error, huber, log_cosh, pinball, squared_error
+
+__all__ = [
+    "absolute_error",
+    "binary_cross_entropy",
+    "cross_entropy",
+    "evaluate",
+    "focal",
+    "huber",
+    "log_cosh",
+    "log_loss",
+    "pinball",
+    "poisson",
+    "squared_error",
+]
+
+
+def evaluate(
+    loss: Any,
+    prediction: npt.ArrayLike,
+    target: npt.ArrayLike,
+    weight: npt.ArrayLike | None = None,
+    *,
+    order: int = 2,
+    reduction: str | None = None,
+    denominator: float | None = None,
+    dtype: npt.DTypeLike | None = np.float64,
+) -> tuple[Any, ...]:
+    """(value,), (value, gradient) or (value, gradient, Hessian) of a loss object, by `order`.
+
+    Everything is computed in `dtype`, or in the prediction's own for None. A mean is divided by
+    the sum of the weights, in which a label counts with its class weight and an ignored one not
+    at all; where that sum is 0 the value is NaN and the derivatives are 0.
+    """
+    parameters = {field.name: getattr(loss, field.name) for field in dataclasses.fields(loss)}
+    reduction = reduction or parameters["reduction"]
+    del parameters["reduction"]
+    prediction, target = np.asarray(prediction), np.asarray(target)
+    if parameters.get("eps", 0) is None and prediction.dtype.kind == "f":
+        parameters["eps"] = float(np.finfo(prediction.dtype).eps)  # of the dtype before the cast
+    if dtype is None:
+        dtype = prediction.dtype if prediction.dtype.kind == "f" else np.float64
+    prediction = prediction.astype(dtype, copy=False)
+    if target.ndim == prediction.ndim:  # else labels
+        target = target.astype(dtype, copy=False)
+
+    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(loss).__name__).lower()
+    steps = islice(globals()[name](prediction, target, **parameters), order + 1)
+    value, *derivatives = steps
+
+    labelled = target.ndim < prediction.ndim and "ignore_index" in parameters
+    kept = target != parameters["ignore_index"] if labelled else np.ones((), bool)
+    mass = label_weight(target, kept, parameters["class_weight"]) if labelled else kept
+    if weight is not None:
+        weight = np.asarray(weight).astype(dtype, copy=False)
+        weight = weight.reshape(weight.shape + (1,) * (value.ndim - weight.ndim))
+        value, mass = value * weight, mass * weight
+        if value.ndim < prediction.ndim:
+            weight = np.expand_dims(weight, parameters["axis"] if value.ndim else 0)
+        derivatives = [step * weight for step in derivatives]
+
+    if reduction == "none":
+        return value, *derivatives
+    total = value.sum(dtype=np.result_type(value, np.float64))
+    if reduction == "sum":
+        return total, *derivatives
+    if denominator is None:
+        denominator = np.broadcast_to(mass, value.shape).sum(dtype=total.dtype)
+    if denominator == 0:
+        empty = parameters.get("empty") == "zero" and not (value.size and kept.any())
+        return 0.0 if empty else np.nan, *(np.zeros_like(step) for step in derivatives)
+    return total / denominator, *(step / denominator for step in derivatives)

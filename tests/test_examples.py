@@ -1,0 +1,70 @@
+"""Every example in a docstring and every Python block of the README runs and prints what it says."""
+
+import doctest
+import re
+import types
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import fastloss as fl
+
+README = Path(__file__).parent.parent / "README.md"
+PUBLIC: dict[str, Any] = {
+    name: getattr(fl, name)
+    for name in fl.__all__
+    if not isinstance(getattr(fl, name), types.ModuleType)
+}
+OPTIONS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+NAMES = {"fl": fl, "fastloss": fl, "np": np}
+
+
+def examples(thing: Any, name: str) -> list[doctest.DocTest]:
+    found = doctest.DocTestFinder(recurse=True).find(thing, name, globs=dict(NAMES))
+    return [test for test in found if test.examples]
+
+
+def run(test: doctest.DocTest) -> None:
+    report: list[str] = []
+    outcome = doctest.DocTestRunner(optionflags=OPTIONS).run(test, out=report.append)
+    assert outcome.attempted
+    assert not outcome.failed, "".join(report)
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_docstrings(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for test in examples(PUBLIC[name], name):
+        run(test)
+
+
+@pytest.mark.parametrize("cls", fl.losses(), ids=lambda cls: cls.__name__)
+def test_every_loss_has_an_example(cls: Any) -> None:
+    assert examples(cls, cls.__name__)
+
+
+def test_the_package_has_docs() -> None:
+    assert fl.__doc__
+    for test in examples(fl, "fastloss"):
+        run(test)
+    for thing in PUBLIC.values():
+        assert not callable(thing) or thing.__doc__
+
+
+def test_readme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One reader's session from top to bottom: a block may use the names of those before it."""
+    blocks = re.findall(r"^```python\n(.*?)^```", README.read_text(), re.DOTALL | re.MULTILINE)
+    assert blocks
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    for number, block in enumerate(blocks):
+        if ">>>" in block:
+            test = doctest.DocTestParser().get_doctest(block, names, f"block {number}", None, 0)
+            report: list[str] = []
+            runner = doctest.DocTestRunner(optionflags=OPTIONS)
+            outcome = runner.run(test, out=report.append, clear_globs=False)
+            assert not outcome.failed, "".join(report)
+            names.update(test.globs)
+        else:
+            exec(compile(block, f"README block {number}", "exec"), names)

@@ -1,0 +1,228 @@
+"""Values, gradients and Hessians are right: against mpmath, the reference and differences."""
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+from mpmath import mp, mpf
+
+import fastloss as fl
+from accuracy import AGREEMENT, DIFFERENCES, ULPS, assert_true
+from cases import DTYPES, Array, Case, cases, fields, grid, rows, sample, sample_weight
+from fastloss.reference import evaluate
+from mpmath_truth import TRUTHS, Sum, Truth
+
+CASES = {case.id: case for case in cases()}
+NUMBERS = [name for name, case in CASES.items() if not case.of_rows]
+ROWS = [name for name, case in CASES.items() if case.of_rows]
+all_dtypes = pytest.mark.parametrize("dtype", DTYPES, ids=str)
+
+
+def test_every_loss_has_a_truth() -> None:
+    assert set(TRUTHS) == {cls.__name__ for cls in fl.losses()}
+
+
+def truth(case: Case, dtype: Any, prediction: Any, target: Any) -> Truth:
+    parameters = {**fields(case.loss_class), **case.parameters}
+    del parameters["reduction"]
+    if parameters.get("eps", 0) is None:
+        parameters["eps"] = float(np.finfo(dtype).eps)
+    return TRUTHS[case.loss_class.__name__](prediction, target, **parameters)
+
+
+@cache
+def truths_of_grid(name: str, dtype: Any) -> tuple[Array, Array, list[Truth]]:
+    prediction, target = grid(CASES[name], dtype)
+    pairs = zip(prediction.tolist(), target.tolist(), strict=True)
+    return prediction, target, [truth(CASES[name], dtype, mpf(p), mpf(t)) for p, t in pairs]
+
+
+@cache
+def truths_of_rows(name: str, dtype: Any) -> list[tuple[Array, Array, list[Truth]]]:
+    case = CASES[name]
+    blocks = []
+    for prediction, target in rows(case, dtype):
+        targets = [[mpf(q) for q in t] if isinstance(t, list) else t for t in target.tolist()]
+        truths = [
+            truth(case, dtype, [mpf(z) for z in row], t)
+            for row, t in zip(prediction.tolist(), targets, strict=True)
+        ]
+        blocks.append((prediction, target, truths))
+    return blocks
+
+
+def flat(sums: list[list[Sum]]) -> list[Sum]:
+    return [item for row in sums for item in row]
+
+
+@all_dtypes
+@pytest.mark.parametrize("name", NUMBERS)
+def test_grid_of_extremes(name: str, dtype: Any, level: str) -> None:
+    prediction, target, truths = truths_of_grid(name, dtype)
+    loss = CASES[name].loss(reduction="none")
+    value, gradient, hessian = loss.value_grad_hess(prediction, target)
+    where = list(zip(prediction.tolist(), target.tolist(), strict=True))
+    ulps = ULPS[dtype]
+    assert_true(value, [one.value for one in truths], ulps.value, dtype, where)
+    assert_true(gradient, flat([one.gradient for one in truths]), ulps.gradient, dtype, where)
+    assert_true(hessian, flat([one.hessian for one in truths]), ulps.hessian, dtype, where)
+
+
+@all_dtypes
+@pytest.mark.parametrize("name", ROWS)
+def test_rows_of_extremes(name: str, dtype: Any, level: str) -> None:
+    loss = CASES[name].loss(reduction="none")
+    ulps = ULPS[dtype]
+    for prediction, target, truths in truths_of_rows(name, dtype):
+        value, gradient, hessian = loss.value_grad_hess(prediction, target)
+        n, classes = prediction.shape
+        where = [f"row {i} of {classes} classes" for i in range(n)]
+        assert_true(value, [one.value for one in truths], ulps.value, dtype, where)
+        where = [f"row {i}, class {k} of {classes}" for i in range(n) for k in range(classes)]
+        assert_true(gradient, flat([one.gradient for one in truths]), ulps.gradient, dtype, where)
+        assert_true(hessian, flat([one.hessian for one in truths]), ulps.hessian, dtype, where)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_truths_are_derivatives_of_each_other(name: str) -> None:
+    case = CASES[name]
+    prediction, target = sample(case, np.float64, 6)
+    for p, t in zip(prediction.tolist(), target.tolist(), strict=True):
+        point = [mpf(z) for z in p] if case.of_rows else [mpf(p)]
+        goal = [mpf(q) for q in t] if isinstance(t, list) else (t if case.of_rows else mpf(t))
+
+        def at(z: Any, k: int, point: Any = point, goal: Any = goal) -> Truth:
+            moved = [*point[:k], z, *point[k + 1 :]]
+            return truth(case, np.float64, moved if case.of_rows else moved[0], goal)
+
+        for k, z in enumerate(point):
+            here = at(z, k)
+            slope = mp.diff(lambda z, k=k: at(z, k).value.exact, z)
+            bend = mp.diff(lambda z, k=k: at(z, k).gradient[k].exact, z)
+            assert abs(slope - here.gradient[k].exact) < mpf(10) ** -12
+            assert abs(bend - here.hessian[k].exact) < mpf(10) ** -12
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_differences(name: str, level: str) -> None:
+    """Fourth-order central differences of the compiled loss itself."""
+    case = CASES[name]
+    prediction, target = sample(case, np.float64, 100)
+    loss = case.loss(reduction="none")
+    columns = range(prediction.shape[1]) if case.of_rows else [...]
+    _, gradient, hessian = loss.value_grad_hess(prediction, target)
+    step = 2.0**-10
+    for column in columns:
+        index = np.s_[..., column] if case.of_rows else np.s_[...]
+        values, gradients = [], []
+        for offset in (-2, -1, 1, 2):
+            moved = prediction.copy()
+            moved[index] += offset * step
+            value, slope = loss.value_and_grad(moved, target)
+            values.append(value)
+            gradients.append(slope[index])
+        # A kink of the loss or of its gradient between the outer points has no derivative.
+        ends = loss.grad_and_hess(moved, target)[1][index], hessian[index]
+        smooth = (abs(gradients[3] - gradients[0]) < 0.5 * (1 + abs(gradients[0]))) & (
+            abs(ends[0] - ends[1]) < 0.5 * (1 + abs(ends[1]))
+        )
+        assert smooth.mean() > 0.9
+        for found, derivative in [(values, gradient[index]), (gradients, hessian[index])]:
+            quotient = (8 * (found[2] - found[1]) - (found[3] - found[0])) / (12 * step)
+            np.testing.assert_allclose(quotient[smooth], derivative[smooth], **DIFFERENCES)
+
+
+@all_dtypes
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weighted"])
+@pytest.mark.parametrize("name", CASES)
+def test_reference(name: str, weighted: bool, reduction: str, dtype: Any, level: str) -> None:
+    case = CASES[name]
+    prediction, target = sample(case, dtype, 700)
+    weight = sample_weight(700, dtype) if weighted else None
+    options = {"reduction": reduction}
+    actual = case.loss().value_grad_hess(prediction, target, weight, **options)
+    precise = np.float64 if dtype == np.float32 else np.longdouble
+    expected = evaluate(case.loss(), prediction, target, weight, **options, dtype=precise)
+    for found, truth_ in zip(actual, expected, strict=True):
+        assert np.shape(found) == np.shape(truth_)
+        room = AGREEMENT[dtype] * np.max(abs(truth_), initial=0)
+        np.testing.assert_allclose(found, truth_, rtol=AGREEMENT[dtype], atol=room)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_reference_keeps_the_dtype(name: str) -> None:
+    case = CASES[name]
+    for dtype in (np.float32, np.float64, np.longdouble):
+        prediction, target = sample(case, dtype, 20)
+        results = evaluate(case.loss(), prediction, target, reduction="none", dtype=None)
+        assert {result.dtype for result in results} == {np.dtype(dtype)}
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@all_dtypes
+@pytest.mark.parametrize("name", NUMBERS)
+def test_infinity_and_nan(name: str, dtype: Any, level: str) -> None:
+    case = CASES[name]
+    low, high = case.loss_class.prediction_domain
+    predictions = [x for x in (-np.inf, 0.0, 0.5, 1.0, np.inf) if low <= x <= high]
+    low, high = case.loss_class.target_domain
+    targets = [x for x in (-np.inf, -1.0, 0.0, 0.5, 1.0, np.inf) if low <= x <= high]
+    pairs = [(p, t) for p in [*predictions, np.nan] for t in targets]
+    pairs += [(p, np.nan) for p in predictions]
+    prediction, target = np.array(pairs, dtype).T
+    actual = case.loss(reduction="none").value_grad_hess(prediction, target)
+    expected = evaluate(case.loss(reduction="none"), prediction, target, dtype=np.float64)
+    for word, found, truth_ in zip(("value", "gradient", "hessian"), actual, expected, strict=True):
+        for pair, one, other in zip(pairs, found, truth_, strict=True):
+            message = f"{word} at {pair}: {one} for {other}"
+            assert np.isclose(one, other, AGREEMENT[dtype], 0, equal_nan=True), message
+
+
+@all_dtypes
+@pytest.mark.parametrize("name", CASES)
+def test_nan_stays_in_its_row(name: str, dtype: Any, level: str) -> None:
+    case = CASES[name]
+    prediction, target = sample(case, dtype, 100)
+    if case.kind == "labels":
+        target[41] = 0
+    loss = case.loss(reduction="none")
+    clean = loss.value_grad_hess(prediction, target)
+    prediction[41] = np.nan
+    for before, after in zip(clean, loss.value_grad_hess(prediction, target), strict=True):
+        others = np.arange(100) != 41
+        np.testing.assert_array_equal(before[others], after[others])
+    assert np.isnan(loss.value(prediction, target)[41])
+    if case.kind == "numbers":
+        assert np.isnan(loss.grad(prediction, target)[41])
+    assert np.isnan(case.loss().value(prediction, target))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.parametrize("name", CASES)
+def test_half_precision(name: str, dtype: str, level: str) -> None:
+    """Computed in float32, and rounded once."""
+    half = np.dtype(pytest.importorskip("ml_dtypes").bfloat16 if dtype == "bfloat16" else dtype)
+    case = CASES[name]
+    if case.loss_class.prediction_domain == (0, 1) and "eps" not in case.parameters:
+        pytest.skip("the default eps is the dtype's own")
+    prediction, target = sample(case, np.float32, 300)
+    prediction = prediction.astype(half)
+    loss = case.loss()
+    value, *derivatives = loss.value_grad_hess(prediction, target)
+    wide_value, *wide = loss.value_grad_hess(prediction.astype(np.float32), target)
+    assert value == wide_value
+    for found, expected in zip(derivatives, wide, strict=True):
+        assert found.dtype == half
+        np.testing.assert_array_equal(found.astype(np.float32), expected.astype(half))
+
+
+@pytest.mark.parametrize("pos_weight", [np.array([0.5, 1, 2.5]), np.array([[2.0], [0.25]])])
+def test_pos_weight_broadcasts_against_the_target(pos_weight: Array, level: str) -> None:
+    random = np.random.default_rng(0)
+    logits, target = random.normal(size=(2, 3)), random.random((2, 3))
+    loss = fl.BinaryCrossEntropy(pos_weight=pos_weight, reduction="none")
+    expected = evaluate(loss, logits, target)
+    for found, truth_ in zip(loss.value_grad_hess(logits, target), expected, strict=True):
+        np.testing.assert_allclose(found, truth_, rtol=1e-14)
