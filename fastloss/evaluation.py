@@ -1,10 +1,10 @@
 """The loss over arrays in files, block by block: constant memory for files of any size."""
 
-import bisect
 import errno
 import itertools
 import math
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -105,7 +105,7 @@ def total_loss(
         try:
             part = loss.partial(*block)
         except (ValueError, TypeError, IndexError) as error:
-            raise _located(error, loss, start, block, inputs) from error
+            raise _located(error, start, block, inputs) from error
         # The sum is a cheap witness: only where it is NaN can a row that counts hold one.
         if math.isnan(part.total) and not allow_nan:
             _refuse_nan(start, block[0], inputs.prediction, " (--allow-nan lets it through)")
@@ -206,32 +206,14 @@ def _refuse_nan(start: int, block: Array, source: Source, hint: str = "") -> Non
     )
 
 
-def _located(
-    error: Exception,
-    loss: fastloss.Loss,
-    start: int,
-    block: list[Array],
-    inputs: Inputs,
-) -> InputError:
-    """Say what was wrong: with the shapes of the whole files, or with one row of them."""
-
-    def refuses(rows: slice) -> Exception | None:
-        try:
-            loss.partial(*(array[rows] for array in block))
-        except (ValueError, TypeError, IndexError) as error:
-            return error
-        return None
-
-    if refuses(slice(0)):
-        # Not the numbers are wrong but the shapes or types: tell those of the whole files.
-        message = str(error)
-        for source, array in zip(inputs.sources, block, strict=True):
-            if source.rows is not None:
-                message = message.replace(str(array.shape), str((source.rows, *source.row_shape)))
-        return InputError(message)
-    # The blocks of rows 0…k are refused from the first bad row on, so bisection finds it.
-    row = bisect.bisect_left(
-        range(len(block[0])), True, key=lambda k: refuses(slice(k + 1)) is not None
+def _located(error: Exception, start: int, block: list[Array], inputs: Inputs) -> InputError:
+    """Tell an error in a block as one in the whole files."""
+    message, places = re.subn(
+        r"(?<=\bposition )(\(?)(\d+)", lambda at: f"{at[1]}{start + int(at[2])}", str(error)
     )
-    alone = refuses(slice(row, row + 1)) or error
-    return InputError(f"row {start + row} (rows count from 0): {alone}")
+    for source, array in zip(inputs.sources, block, strict=True):
+        if source.rows is not None:
+            message = message.replace(str(array.shape), str((source.rows, *source.row_shape)))
+    if not places and start:
+        message = f"rows {start} to {start + len(block[0]) - 1}: {message}"
+    return InputError(message)

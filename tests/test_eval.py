@@ -3,7 +3,6 @@
 import json
 import math
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -171,7 +170,8 @@ def save_csv(path, columns):
 
 def save_parquet(path, columns):
     arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
-    parquet.write_table(arrow.table(columns), path, row_group_size=130)
+    table = arrow.table(columns)
+    parquet.write_table(table, path, row_group_size=min(max(130, len(table) // 100), 100_000))
 
 
 @pytest.mark.parametrize(
@@ -351,15 +351,14 @@ def test_label_out_of_range_is_told_with_its_row(files, small_blocks, capsys):
     labels[[217, 250]] = 3
     p, t = files(p=np.zeros((300, 3)), t=labels)
     told = complaint(capsys, "cross_entropy", "--pred", p, "--target", t)
-    assert "row 217" in told
-    assert re.search(r"\b3\b", told.replace("row 217", ""))
+    assert "the label 3 at position 217" in told
 
 
 def test_probability_out_of_range_is_told_with_its_row(files, small_blocks, capsys):
     probabilities = np.full(300, 0.5)
     probabilities[288] = 1.5
     p, t = files(p=probabilities, t=np.zeros(300))
-    assert "row 288" in complaint(capsys, "log_loss", "--pred", p, "--target", t)
+    assert "position 288" in complaint(capsys, "log_loss", "--pred", p, "--target", t)
 
 
 @pytest.mark.parametrize(
@@ -486,9 +485,11 @@ def test_files_larger_than_memory(tmp_path):
     assert json.loads(done.stdout)["count"] == 1 << 27
 
 
-@pytest.mark.parametrize("suffix", [".csv", ".parquet", ".npz"])
-def test_memory_does_not_grow_with_the_file(suffix, tmp_path):
-    """Peak memory of a long file is that of a short one; the gradient is written too."""
+@pytest.mark.parametrize(
+    ("suffix", "save"), [(".csv", save_csv), (".parquet", save_parquet), (".npz", save_npz)]
+)
+def test_peak_memory_is_far_below_the_size_of_the_numbers(suffix, save, tmp_path):
+    """The files that are no memory maps, with the gradient written too."""
     if sys.platform != "linux":
         pytest.skip("only Linux tells a process's own peak; getrusage counts its parent's in")
     code = (
@@ -497,24 +498,13 @@ def test_memory_does_not_grow_with_the_file(suffix, tmp_path):
         "print(re.search(r'VmHWM:\\s*(\\d+) kB', text)[1], file=sys.stderr)\n"
         "raise SystemExit(status)"
     )
-    peak = {}
-    for rows in (1_000_000, 12_000_000):
-        path = tmp_path / f"a{suffix}"
-        column = np.arange(rows) % 100 / 8
-        {".csv": save_csv, ".parquet": save_parquet_long, ".npz": save_npz}[suffix](
-            path, {"a": column}
-        )
-        command = [sys.executable, "-c", code, "eval", "mse", "--json"]
-        command += ["--pred", f"{path}:a", "--target", f"{path}:a"]
-        command += ["--grad", str(tmp_path / "g.npy")]
-        done = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, check=False)
-        assert done.returncode == 0, done.stderr
-        assert json.loads(done.stdout)["count"] == rows
-        peak[rows] = int(done.stderr) * 1024
-    # The two arrays and the gradient grew by 88 MB each.
-    assert peak[12_000_000] - peak[1_000_000] < 80e6, peak
-
-
-def save_parquet_long(path, columns):
-    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
-    parquet.write_table(arrow.table(columns), path, row_group_size=100_000)
+    rows = 20_000_000
+    path = tmp_path / f"a{suffix}"
+    save(path, {"a": np.arange(rows) % 100 / 8})
+    command = [sys.executable, "-c", code, "eval", "mse", "--json"]
+    command += ["--pred", f"{path}:a", "--target", f"{path}:a", "--grad", str(tmp_path / "g.npy")]
+    done = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["count"] == rows
+    # Two arrays and a gradient of 160 MB each, beside some 100 MB of interpreter and packages.
+    assert int(done.stderr) * 1024 < 400e6
