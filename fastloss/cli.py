@@ -153,7 +153,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
 
     def add(
-        name: str, command: Callable[[argparse.Namespace], None], about: str, **more: str
+        name: str, command: Callable[[argparse.Namespace], None], about: str, **more: Any
     ) -> _Parser:
         added: _Parser = commands.add_parser(
             name,
@@ -295,7 +295,7 @@ def _add_loss_parameters(parser: argparse.ArgumentParser) -> None:
     for name, losses in fields.items():
         defaults = [field.default for field in losses.values()]
         used = ", ".join(f"{loss} ({_default(field)})" for loss, field in losses.items())
-        option = {
+        option: dict[str, Any] = {
             "dest": _PARAMETER + name,
             "default": argparse.SUPPRESS,
             "help": used.replace("%", "%%"),

@@ -55,7 +55,7 @@ class Inputs:
         self._check_lengths([source.rows for source in self.sources])
         start = 0
         passes = (source.blocks(self.rows_per_block) for source in self.sources)
-        for block in itertools.zip_longest(*passes, fillvalue=()):
+        for block in itertools.zip_longest(*passes, fillvalue=np.empty(0)):
             self._check_lengths([start + len(array) for array in block])
             yield start, list(block)
             start += len(block[0])
@@ -98,6 +98,7 @@ def total_loss(
     InputError
         For arrays that do not fit each other or the loss, and for NaN; it says in which row.
     """
+    _check_axis(loss, inputs.prediction)
     total, rows = fastloss.Partial(0.0, 0.0, 0), 0
     for start, block in inputs.blocks():
         for array, source in zip(block[1:], inputs.sources[1:], strict=True):
@@ -120,7 +121,7 @@ def mean_of(loss: fastloss.Loss, inputs: Inputs, total: fastloss.Partial) -> flo
     if total.count:
         return total.mean
     nothing = [np.empty((0, *each.row_shape), each.dtype) for each in inputs.sources]
-    return loss.value(*nothing, reduction="mean")
+    return float(loss.value(*nothing, reduction="mean"))
 
 
 def write_gradient(
@@ -189,6 +190,17 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         with suppress(OSError):
             new.unlink()
         raise
+
+
+def _check_axis(loss: fastloss.Loss, prediction: Source) -> None:
+    """Refuse classes on the axis along which files are cut into blocks."""
+    axes = 1 + len(prediction.row_shape)
+    if (axes == 1 and loss.class_axis == "always") or (
+        axes > 1 and getattr(loss, "axis", 1) in (0, -axes)
+    ):
+        raise InputError(
+            f"{prediction.name}: its first axis has to be one of rows, and the classes on another"
+        )
 
 
 def _refuse_nan(start: int, block: Array, source: Source, hint: str = "") -> None:

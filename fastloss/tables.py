@@ -245,7 +245,7 @@ def _open_npz(name: str, path: Path, choice: str) -> Source:
 
 def _fill(name: str, stream: IO[bytes], block: Array) -> None:
     """Read a block's bytes; a decompressing stream may give fewer than it was asked for."""
-    room = memoryview(block.reshape(-1).view(np.uint8))
+    room = block.reshape(-1).view(np.uint8).data
     while len(room):
         piece = stream.read(len(room))
         if not piece:
