@@ -92,14 +92,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stdout.flush()
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:
-        # Nobody reads on (`fastloss losses | head`); the interpreter's last flush must not object.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + 13
     except (InputError, MissingExtraError, OSError, MemoryError) as error:
+        _give_up_output()
+        if isinstance(error, BrokenPipeError):
+            # Nobody reads on, as in `fastloss losses | head`: the status of SIGPIPE, and no word.
+            return 128 + 13
         print(f"fastloss: error: {_one_line(error)}", file=sys.stderr)
         return 2
     return 0
+
+
+def _give_up_output() -> None:
+    """Where the output cannot be written, keep the interpreter from trying again at its end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _one_line(error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import subprocess
 import sys
 
@@ -12,6 +13,9 @@ from fastloss import cli
 from fastloss.cli import main
 
 COMMANDS = ["train", "eval", "losses", "info"]
+
+#: Errors of writing come late where the output is buffered, as it is by default.
+BUFFERED = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
 
 
 def fastloss_command(*arguments, **options):
@@ -141,7 +145,8 @@ def test_interrupt_ends_quietly(monkeypatch, capsys):
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX pipes")
 def test_broken_pipe_is_silent():
     command = f"{sys.executable} -m fastloss losses | true; exit ${{PIPESTATUS[0]}}"
-    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    command = ["bash", "-c", command]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=BUFFERED)
     assert done.stderr == ""
     assert done.returncode in (0, 141)
 
@@ -150,7 +155,9 @@ def test_broken_pipe_is_silent():
 def test_full_disk_is_told():
     with open("/dev/full", "w") as full:
         command = [sys.executable, "-m", "fastloss", "losses"]
-        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        done = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, env=BUFFERED
+        )
     assert done.returncode == 2
     assert done.stderr.startswith("fastloss: error: ")
     assert done.stderr.count("\n") == 1
