@@ -47,7 +47,7 @@ files:
   a.npz, a.npz:logits            its only array, or the one of that name
   a.csv:score, a.parquet:score   a column
   a.csv:cat,dog,bird             several columns, as the scores of several classes
-  a.csv, a.parquet               all columns
+  a.csv, a.parquet               all columns but the row numbers that pandas writes
   Files of any size are read in blocks, in constant memory. A .csv file without a header has
   columns 0, 1, 2, ...; .csv and .parquet need: pip install 'fastloss[files]'.
 

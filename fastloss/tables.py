@@ -152,6 +152,15 @@ def _choose(name: str, wanted: str, present: Iterable[str]) -> list[str]:
     return chosen
 
 
+def _without_index(names: Iterable[str]) -> list[str]:
+    """Leave out the row numbers that pandas writes beside a table, for they are no data.
+
+    Taken for a feature, they tell the classes of a sorted table; taken for scores, they are one
+    class too many.
+    """
+    return [name for name in names if name not in ("", "__index_level_0__")]
+
+
 # --- .npy -------------------------------------------------------------------------------------
 
 
@@ -311,7 +320,7 @@ def _open_csv(name: str, path: Path, choice: str) -> Source:
     options = _csv_options(path, block_size=1 << 20)
     with csv_reader.open_csv(path, **options) as reader:
         schema = reader.schema
-    chosen = _choose(name, choice, schema.names) if choice else list(schema.names)
+    chosen = _choose(name, choice, schema.names) if choice else _without_index(schema.names)
     # Arrow guesses the types from the first block alone, and the first 0.5 may come after it.
     convert = csv_reader.ConvertOptions(
         include_columns=chosen,
@@ -335,7 +344,7 @@ def _open_parquet(name: str, path: Path, choice: str) -> Source:
     parquet = require("pyarrow.parquet", _EXTRA)
     with parquet.ParquetFile(path) as file:
         names, rows = file.schema_arrow.names, file.metadata.num_rows
-    chosen = _choose(name, choice, names) if choice else list(names)
+    chosen = _choose(name, choice, names) if choice else _without_index(names)
 
     def pieces(length: int = 1024) -> Iterator[Array]:
         with _readable(path), parquet.ParquetFile(path) as file:
@@ -432,8 +441,8 @@ def _columns_of_table(table: Any, path: Path) -> dict[str, Array]:
     if len(set(table.column_names)) < table.num_columns:
         raise InputError(f"{path}: two columns have the same name")
     columns: dict[str, Array] = {}
-    for name, chunked in zip(table.column_names, table.columns, strict=True):
-        column = chunked.combine_chunks()
+    for name in _without_index(table.column_names):
+        column = table[name].combine_chunks()
         if types.is_dictionary(column.type):
             column = column.dictionary_decode()
         if types.is_string(column.type) or types.is_large_string(column.type):

@@ -15,7 +15,7 @@ import fastloss
 from cases import CLASSES, Case, default_cases, sample, sample_weight
 from fastloss import evaluation
 from fastloss.cli import main
-from fastloss.tables import InputError, open_array
+from fastloss.tables import InputError, open_array, read_columns
 
 #: Of the tests that need a loss, but no particular one.
 CASE = Case(fastloss.Huber, {"delta": 0.5}, "numbers")
@@ -75,15 +75,18 @@ def test_every_loss_agrees_with_arrays_in_memory(case, files, small_blocks, tmp_
     np.testing.assert_allclose(written, gradient, rtol=4 * np.finfo(gradient.dtype).eps)
 
 
-def test_one_block_is_the_library_call_bit_for_bit(files, tmp_path, capsys):
+@pytest.mark.parametrize("dtype", ["f2", "f4", ">f4", "f8", "i2"])
+def test_one_block_is_the_library_call_bit_for_bit(dtype, files, tmp_path, capsys):
     loss = CASE.loss()
     prediction, target = sample(CASE, np.float32, 1000)
+    prediction = prediction.astype(dtype)
     p, t = files(p=prediction, t=target)
     g = tmp_path / "g.npy"
     result = run(capsys, "huber", "--delta", 0.5, "--pred", p, "--target", t, "--grad", g)
     value, gradient = loss.value_and_grad(prediction, target)
     assert result["value"] == value
     assert result["loss"] == {"name": "Huber", "parameters": {"delta": 0.5}}
+    assert np.load(g).dtype == gradient.dtype
     assert np.load(g).tobytes() == gradient.tobytes()
 
 
@@ -234,6 +237,16 @@ def test_csv_without_header_and_with_another_delimiter(tmp_path, capsys):
     np.savetxt(tmp_path / "a.csv", [[1, 2], [3, 5]], delimiter=";")
     result = run(capsys, "mse", "--pred", tmp_path / "a.csv:0", "--target", tmp_path / "a.csv:1")
     assert (result["value"], result["count"]) == (2.5, 2)
+
+
+def test_the_index_that_pandas_writes_is_left_out(tmp_path):
+    pytest.importorskip("pyarrow")
+    (tmp_path / "a.csv").write_text(",x,y\n0,1,2\n1,3,4\n")
+    assert open_array(str(tmp_path / "a.csv")).columns == ("x", "y")
+    assert list(read_columns(tmp_path / "a.csv")) == ["x", "y"]
+    save_parquet(tmp_path / "a.parquet", {"x": np.zeros(3), "__index_level_0__": np.arange(3)})
+    assert open_array(str(tmp_path / "a.parquet")).columns == ("x",)
+    assert list(read_columns(tmp_path / "a.parquet")) == ["x"]
 
 
 def test_csv_types_may_change_after_the_first_block(tmp_path):
