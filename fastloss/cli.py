@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import fastloss
-from fastloss.datasets import Dataset, demonstration, from_file, listed, natural_task
+from fastloss.datasets import Dataset, Task, demonstration, from_file, listed, natural_task
 from fastloss.evaluation import Inputs, mean_of, replacing, total_loss, write_gradient
 from fastloss.extras import MissingExtraError
 from fastloss.tables import InputError, open_array
@@ -66,6 +66,14 @@ examples:
 
 Each command explains itself: fastloss COMMAND --help
 """
+
+
+#: The loss that people reach for first.
+_USUAL_LOSS: dict[Task, str] = {
+    "regression": "SquaredError",
+    "binary": "BinaryCrossEntropy",
+    "multiclass": "CrossEntropy",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -289,10 +297,6 @@ def _parameters(loss: type[fastloss.Loss]) -> list[dataclasses.Field[Any]]:
     return [field for field in dataclasses.fields(loss) if field.name != "reduction"]
 
 
-def _default(field: dataclasses.Field[Any]) -> str:
-    return "required" if field.default is dataclasses.MISSING else repr(field.default)
-
-
 def _add_loss_parameters(parser: argparse.ArgumentParser) -> None:
     """Add an option for each parameter that some loss has."""
     fields: dict[str, dict[str, dataclasses.Field[Any]]] = {}
@@ -302,7 +306,7 @@ def _add_loss_parameters(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("parameters of the loss, and their defaults")
     for name, losses in fields.items():
         defaults = [field.default for field in losses.values()]
-        used = ", ".join(f"{loss} ({_default(field)})" for loss, field in losses.items())
+        used = ", ".join(f"{loss} ({field.default!r})" for loss, field in losses.items())
         option: dict[str, Any] = {
             "dest": _PARAMETER + name,
             "default": argparse.SUPPRESS,
@@ -466,7 +470,7 @@ def _losses(options: argparse.Namespace) -> None:
         if entry["family"] != shown:
             print(f"{'' if not shown else chr(10)}{entry['family']}")
             shown = entry["family"]
-        parameters = ", ".join(f"{name}={value}" for name, value in entry["defaults"].items())
+        parameters = ", ".join(f"{name}={value!r}" for name, value in entry["parameters"].items())
         print(f"  {entry['name']}({parameters})")
         print(f"      {entry['meaning']}")
         if entry["aliases"]:
@@ -478,11 +482,7 @@ def _catalogue_entry(loss: type[fastloss.Loss]) -> dict[str, Any]:
         "name": loss.__name__,
         "family": loss.family,
         "meaning": (inspect.getdoc(loss) or "").partition("\n")[0],
-        "parameters": {
-            field.name: None if field.default is dataclasses.MISSING else field.default
-            for field in _parameters(loss)
-        },
-        "defaults": {field.name: _default(field) for field in _parameters(loss)},
+        "parameters": {field.name: field.default for field in _parameters(loss)},
         "aliases": loss.aliases,
     }
 
@@ -562,13 +562,7 @@ def _prepare(options: argparse.Namespace) -> tuple[Dataset, fastloss.Loss, Train
     if own:
         dataset = from_file(options.data, options.target, options.drop)
         natural = natural_task(dataset)
-    default = {
-        "binary": "BinaryCrossEntropy",
-        "multiclass": "CrossEntropy",
-        None: "BinaryCrossEntropy",
-        "regression": "SquaredError",
-    }
-    loss = _make_loss(options.loss or default[natural], options)
+    loss = _make_loss(options.loss or _USUAL_LOSS[natural or "binary"], options)
     task = task_of(loss, natural)
     if not own:
         dataset = demonstration(task)

@@ -103,10 +103,8 @@ def total_loss(
     for start, block in inputs.blocks():
         for array, source in zip(block[1:], inputs.sources[1:], strict=True):
             _refuse_nan(start, array, source)
-        try:
+        with _located(start, block, inputs):
             part = loss.partial(*block)
-        except (ValueError, TypeError, IndexError) as error:
-            raise _located(error, start, block, inputs) from error
         # The sum is a cheap witness: only where it is NaN can a row that counts hold one.
         if math.isnan(part.total) and not allow_nan:
             _refuse_nan(start, block[0], inputs.prediction, " (--allow-nan lets it through)")
@@ -145,8 +143,11 @@ def write_gradient(
     loss, inputs, advance
         As for `total_loss`, which has to have accepted them.
     denominator : float
-        What the gradient of the sum is divided by.
+        What the gradient of the sum is divided by; where the weights add up to 0 the gradient
+        is 0, as that of the loss itself.
     """
+    if not 0 <= denominator < math.inf:
+        raise InputError(f"the weights add up to {denominator}, by which nothing can be divided")
     prediction = inputs.prediction
     dtype = prediction.dtype if prediction.dtype.kind == "f" else np.dtype(np.float64)
     dtype = dtype.newbyteorder("=")
@@ -156,10 +157,12 @@ def write_gradient(
         "shape": (rows, *prediction.row_shape),
     }
     npy.write_array_header_1_0(file, header)
-    gradient = np.empty((inputs.rows_per_block, *prediction.row_shape), dtype)
-    for _, block in inputs.blocks():
+    gradient = np.zeros((inputs.rows_per_block, *prediction.row_shape), dtype)
+    for start, block in inputs.blocks():
         part = gradient[: len(block[0])]
-        loss.grad(*block, reduction="mean", denominator=denominator, out=part)
+        if denominator:
+            with _located(start, block, inputs):
+                loss.grad(*block, reduction="mean", denominator=denominator, out=part)
         file.write(part.reshape(-1).view(np.uint8).data)
         advance(len(part))
 
@@ -218,14 +221,18 @@ def _refuse_nan(start: int, block: Array, source: Source, hint: str = "") -> Non
     )
 
 
-def _located(error: Exception, start: int, block: list[Array], inputs: Inputs) -> InputError:
+@contextmanager
+def _located(start: int, block: list[Array], inputs: Inputs) -> Iterator[None]:
     """Tell an error in a block as one in the whole files."""
-    message, places = re.subn(
-        r"(?<=\bposition )(\(?)(\d+)", lambda at: f"{at[1]}{start + int(at[2])}", str(error)
-    )
-    for source, array in zip(inputs.sources, block, strict=True):
-        if source.rows is not None:
-            message = message.replace(str(array.shape), str((source.rows, *source.row_shape)))
-    if not places and start:
-        message = f"rows {start} to {start + len(block[0]) - 1}: {message}"
-    return InputError(message)
+    try:
+        yield
+    except (ValueError, TypeError, IndexError) as error:
+        message, places = re.subn(
+            r"(?<=\bposition )(\(?)(\d+)", lambda at: f"{at[1]}{start + int(at[2])}", str(error)
+        )
+        for source, array in zip(inputs.sources, block, strict=True):
+            if source.rows is not None:
+                message = message.replace(str(array.shape), str((source.rows, *source.row_shape)))
+        if not places and start:
+            message = f"rows {start} to {start + len(block[0]) - 1}: {message}"
+        raise InputError(message) from error

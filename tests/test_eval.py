@@ -140,6 +140,25 @@ def test_ignored_rows_may_hold_nan_and_nothing_counted_follows_the_loss(files, c
     assert (result["value"], result["count"]) == (0.0, 0)
 
 
+@pytest.mark.parametrize("weights", [[0.0, 0.0], [1.0, -1.0]])
+def test_weights_that_add_up_to_nothing(weights, files, tmp_path, capsys):
+    prediction, target = np.array([1.0, 2.0]), np.zeros(2)
+    p, t, w = files(p=prediction, t=target, w=np.array(weights))
+    g = tmp_path / "g.npy"
+    result = run(capsys, "mse", "--pred", p, "--target", t, "--weight", w, "--grad", g)
+    value, gradient = fastloss.SquaredError().value_and_grad(prediction, target, weights)
+    assert math.isnan(value)
+    assert result["value"] is None
+    np.testing.assert_array_equal(np.load(g), gradient)
+
+
+@pytest.mark.parametrize("weights", [[np.inf, 1.0], [-1.0, 0.0]])
+def test_weights_that_nothing_can_be_divided_by(weights, files, tmp_path, capsys):
+    p, t, w = files(p=np.ones(2), t=np.zeros(2), w=np.array(weights))
+    arguments = ["mse", "--pred", p, "--target", t, "--weight", w, "--grad", tmp_path / "g.npy"]
+    assert "the weights add up to" in complaint(capsys, *arguments)
+
+
 # --- kinds of files ---------------------------------------------------------------------------
 
 
