@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 import fastloss
 from fastloss.datasets import Dataset, Task, demonstration, from_file, listed, natural_task
 from fastloss.evaluation import Inputs, mean_of, replacing, total_loss, write_gradient
-from fastloss.extras import MissingExtraError
+from fastloss.extras import MissingExtraError, require
 from fastloss.tables import InputError, open_array
 from fastloss.training import Training, check_plot, plot_curves, task_of
 
@@ -411,8 +411,8 @@ def _bar(quiet: bool, **options: Any) -> Any:
     if quiet or not sys.stderr.isatty():
         return _NoBar()
     try:
-        from tqdm import tqdm
-    except ImportError:
+        tqdm = require("tqdm", "demo").tqdm
+    except MissingExtraError:
         return _NoBar()
     # tqdm shows nothing where a terminal says that it is 0 columns wide; this makes them 80.
     return tqdm(file=sys.stderr, ncols=shutil.get_terminal_size().columns, **options)
