@@ -212,8 +212,9 @@ def _refuse_nan(start: int, block: Array, source: Source, hint: str = "") -> Non
         return
     row, *rest = np.argwhere(np.isnan(block))[0].tolist()
     column = ""
-    if source.columns and len(source.columns) >= len(rest):
-        column = f", column {source.columns[rest[0] if rest else 0]!r}"
+    if source.columns:
+        # The one column there is may hold lists.
+        column = f", column {source.columns[rest[0] if len(source.columns) > 1 else 0]!r}"
     elif rest:
         column = f", column {rest[0] if len(rest) == 1 else tuple(rest)}"
     raise InputError(

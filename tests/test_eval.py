@@ -222,16 +222,22 @@ def test_columns_are_class_scores(suffix, save, small_blocks, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("fixed", [False, True])
-def test_a_parquet_cell_may_hold_all_scores_of_a_row(fixed, small_blocks, tmp_path):
+def test_a_parquet_cell_may_hold_all_scores_of_a_row(fixed, small_blocks, tmp_path, capsys):
     arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
     scores = np.arange(60.0).reshape(20, 3)
     kind = arrow.list_(arrow.float64(), 3 if fixed else -1)
     parquet.write_table(
         arrow.table({"s": arrow.array(scores.tolist(), kind)}), tmp_path / "a.parquet"
     )
-    blocks = list(open_array(str(tmp_path / "a.parquet")).blocks(7))
+    path = tmp_path / "a.parquet"
+    blocks = list(open_array(str(path)).blocks(7))
     assert [len(block) for block in blocks] == [7, 7, 6]
     np.testing.assert_array_equal(np.concatenate(blocks), scores)
+    scores[11, 2] = np.nan
+    np.save(tmp_path / "t.npy", np.zeros(20, int))
+    parquet.write_table(arrow.table({"s": arrow.array(scores.tolist(), kind)}), path)
+    told = complaint(capsys, "cross_entropy", "--pred", path, "--target", tmp_path / "t.npy")
+    assert "row 11, column 's' is NaN" in told
 
 
 @pytest.mark.parametrize("save", [np.save, np.savez, np.savez_compressed])
