@@ -412,7 +412,7 @@ cdef class Loss:
             by_class = False
         job.labels = by_class
         if by_class:
-            axis = self.class_axis(shape)
+            axis = self.axis_of(shape)
             rows = shape[:axis] + shape[axis + 1:]
             if float_target and shape_of(target) == shape and not self.elementwise:
                 job.labels = False
@@ -523,7 +523,7 @@ cdef class Loss:
         by_class_[0] = by_class
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
-    cdef int class_axis(self, tuple shape) except -1:
+    cdef int axis_of(self, tuple shape) except -1:
         cdef int ndim = len(shape)
         if ndim == 0:
             raise ValueError("prediction must have a class axis, got a scalar")
