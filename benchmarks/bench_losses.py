@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cases import Case, default_cases, sample
 
+from cases import Case, default_cases, sample
 from fastloss import reference
 
 SIZES = (32, 1_000, 100_000, 10_000_000)

@@ -26,7 +26,8 @@ def main() -> None:
 
     processor = report["machine_info"]["cpu"].get("brand_raw", "unknown processor")
     print(
-        f"Median microseconds a call; {processor}, Python {report['machine_info']['python_version']}"
+        f"Median microseconds a call; {processor}, "
+        f"Python {report['machine_info']['python_version']}"
     )
     print("\n| loss | mode | type | n | fastloss | NumPy | ratio |")
     print("|---|---|---|--:|--:|--:|--:|")

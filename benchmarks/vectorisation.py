@@ -2,8 +2,8 @@
 
     python benchmarks/vectorisation.py [--level v3 v4]
 
-Needs ``objdump`` (binutils) and modules whose symbols were not stripped. For each loop it counts the
-floating-point instructions on the level's registers, on narrower ones, and the calls. A loop is
+Needs ``objdump`` (binutils) and modules whose symbols were not stripped. For each loop it counts
+the floating-point instructions on the level's registers, on narrower ones, and the calls. A loop is
 vectorised when all its packed arithmetic is full width and it calls nothing; single-element
 arithmetic may stand in front of it, where parameters are unpacked.
 """

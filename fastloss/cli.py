@@ -6,6 +6,7 @@ import inspect
 import json
 import math
 import os
+import re
 import shutil
 import signal
 import sys
@@ -16,11 +17,11 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import fastloss
-from fastloss.datasets import Dataset, Task, demonstration, from_file, listed, natural_task
-from fastloss.evaluation import Inputs, mean_of, replacing, total_loss, write_gradient
+from fastloss.commands.datasets import Dataset, Task, demonstration, from_file, listed, natural_task
+from fastloss.commands.evaluation import Inputs, mean_of, replacing, total_loss, write_gradient
+from fastloss.commands.tables import InputError, open_array
+from fastloss.commands.training import Training, check_plot, plot_curves, task_of
 from fastloss.extras import MissingExtraError, require
-from fastloss.tables import InputError, open_array
-from fastloss.training import Training, check_plot, plot_curves, task_of
 
 #: Prefix of the parsed arguments that are parameters of the loss.
 _PARAMETER = "parameter:"
@@ -481,7 +482,7 @@ def _catalogue_entry(loss: type[fastloss.Loss]) -> dict[str, Any]:
     return {
         "name": loss.__name__,
         "family": loss.family,
-        "meaning": (inspect.getdoc(loss) or "").partition("\n")[0],
+        "meaning": re.sub(r":\w+:`(\w+)`", r"\1", (inspect.getdoc(loss) or "").partition("\n")[0]),
         "parameters": {field.name: field.default for field in _parameters(loss)},
         "aliases": loss.aliases,
     }

@@ -13,9 +13,9 @@ import pytest
 
 import fastloss
 from cases import CLASSES, Case, default_cases, sample, sample_weight
-from fastloss import evaluation
 from fastloss.cli import main
-from fastloss.tables import InputError, open_array, read_columns
+from fastloss.commands import evaluation
+from fastloss.commands.tables import InputError, open_array, read_columns
 
 #: Of the tests that need a loss, but no particular one.
 CASE = Case(fastloss.Huber, {"delta": 0.5}, "numbers")

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 import fastloss
-from fastloss import cli, network
+from fastloss import cli
 from fastloss.cli import main
-from fastloss.datasets import Dataset, natural_task
-from fastloss.training import TASKS, Training
+from fastloss.commands import network
+from fastloss.commands.datasets import Dataset, natural_task
+from fastloss.commands.training import TASKS, Training
 
 TRAINABLE = [cls for cls in fastloss.losses() if cls.family in TASKS]
 

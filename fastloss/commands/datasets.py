@@ -8,8 +8,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from fastloss.commands.tables import InputError, read_columns
 from fastloss.extras import require
-from fastloss.tables import InputError, read_columns
 
 Array = NDArray[Any]
 Task = Literal["regression", "binary", "multiclass"]

@@ -17,7 +17,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 import fastloss
-from fastloss.tables import InputError, Source
+from fastloss.commands.tables import InputError, Source
 
 Array = NDArray[Any]
 

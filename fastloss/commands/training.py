@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 import fastloss
-from fastloss.datasets import Dataset, Part, Task, encode_target, split
+from fastloss.commands.datasets import Dataset, Part, Task, encode_target, split
+from fastloss.commands.network import Adam, Affine, Floats, Link, Log, Network, Sigmoid, Softmax
+from fastloss.commands.tables import InputError
 from fastloss.extras import require
-from fastloss.network import Adam, Affine, Floats, Link, Log, Network, Sigmoid, Softmax
-from fastloss.tables import InputError
 
 Array = NDArray[Any]
 
