@@ -90,6 +90,8 @@ def test_layouts_of_out(case: Case, dtype: Any, level: str) -> None:
     loss = case.loss(reduction="none")
     expected = loss.value_grad_hess(prediction, target)
     for name, _ in layouts(prediction):
+        if "swapped" in name:
+            continue  # a gradient has the prediction's dtype, in native order
         out = []
         for array in expected:
             # A record's or a strided array's gaps must stay as they are.
@@ -259,7 +261,9 @@ def test_the_gradient_in_place_of_the_prediction(case: Case, dtype: Any, level: 
     prediction, target = sample(case, dtype, N)
     weight = sample_weight(N, dtype)
     expected = case.loss().value_grad_hess(prediction, target, weight)
-    for _, layout in layouts(prediction):
+    for name, layout in layouts(prediction):
+        if "swapped" in name:
+            continue
         place = layout if layout.flags.writeable else layout.copy()
         found = case.loss().value_and_grad(place, target, weight, out=place)
         assert found[1] is place
@@ -314,7 +318,7 @@ def test_interleaved_memory_does_not_overlap() -> None:
 def test_wrong_shapes_are_named(case: Case) -> None:
     loss, good = case.loss(), np.full((4, 3), 0.5)
     for wrong in [np.ones(4), np.ones((4, 1)), np.ones((3, 4)), np.ones((4, 3, 1)), np.ones(())]:
-        if wrong.ndim == 1 and len(case.loss_class.target_kinds) > 1:
+        if wrong.ndim == 1 and case.loss_class.class_axis != "none":
             continue  # labels
         with pytest.raises(ValueError, match=r"target.*\(4, 3\)"):
             loss(good, wrong)
