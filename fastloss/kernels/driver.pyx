@@ -1,0 +1,37 @@
+"""The driver: checks the arguments of a call, cuts arrays into chunks and tiles, and sums.
+
+Everything here is compiled once, for the oldest processor of its kind; the arithmetic is in the
+tile functions of an instruction-set level, which are called through pointers.
+
+    call      arguments.pxi     dtype, shape, layout, weight, out: the one place that checks
+    job       operands.pxi      where each array is and how a tile of it is loaded or stored
+    chunks    threads.pxi       fixed chunks over threads, partial sums combined in a fixed tree
+    tiles     elementwise.pxi   losses of one number against one number
+              classes.pxi       losses of a row of classes against a label or probabilities
+"""
+
+cimport cython
+from cpython.mem cimport PyMem_Free, PyMem_Malloc
+from cython.parallel cimport prange
+from libc.math cimport NAN, isfinite
+from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcmp, memcpy, memset
+
+cimport numpy as cnp
+from cpython.ref cimport PyObject
+
+import os
+
+import numpy as np
+
+cnp.import_array()
+
+include "tiles.pxi"
+include "loops/lanes.pxi"
+include "driver/operands.pxi"
+include "driver/threads.pxi"
+include "driver/elementwise.pxi"
+include "driver/classes.pxi"
+include "driver/arguments.pxi"
+include "driver/loss.pxi"

@@ -1,0 +1,709 @@
+# The compiled base of every loss: its parameters as numbers, its tile functions, and the calls.
+
+cdef enum:
+    SUM, MEAN, NONE
+
+cdef enum:
+    # As in expand.py's MODES.
+    MODE_VALUE, MODE_GRADIENT, MODE_VALUE_GRADIENT, MODE_GRADIENT_HESSIAN, MODE_ALL
+    MODES
+    MAX_PARAMETERS = 8
+
+cdef bint[MODES] HAS_VALUE = [True, False, True, False, True]
+cdef bint[MODES] HAS_GRADIENT = [False, True, True, True, True]
+cdef bint[MODES] HAS_HESSIAN = [False, False, False, True, True]
+
+
+cdef class Level:
+    """The tile functions of one instruction-set level."""
+
+    cdef Tools tools[2]
+    cdef readonly str name
+    cdef readonly dict formulas
+    cdef readonly dict vocabulary
+
+    def __init__(self, str name, formulas, tools, vocabulary):
+        self.name = name
+        self.formulas = formulas
+        self.vocabulary = vocabulary
+        memset(self.tools, 0, sizeof(self.tools))
+        for real, suffix in enumerate(("f32", "f64")):
+            self.fill(real, tools[suffix])
+
+    cdef fill(self, int real, dict addresses):
+        cdef Tools* tools = &self.tools[real]
+        floats = {HALF: "half", cnp.NPY_FLOAT: "float32", cnp.NPY_DOUBLE: "float64",
+                  cnp.NPY_LONGDOUBLE: "longdouble"}
+        for number in range(BFLOAT16):
+            dtype = cnp.PyArray_DescrFromType(number)
+            key = floats.get(number)
+            if dtype.kind == "b":
+                key = "uint8"
+            elif dtype.kind in "iu":
+                # C's long and long long are one NumPy type by two numbers.
+                key = ("int" if dtype.kind == "i" else "uint") + str(8 * dtype.itemsize)
+            if key is not None:
+                tools.load[number] = <unary_function><size_t>addresses[f"{key}_in"]
+        tools.load[BFLOAT16] = <unary_function><size_t>addresses["bfloat_in"]
+        tools.store_half = <unary_function><size_t>addresses.get("half_out", 0)
+        tools.store_bfloat = <unary_function><size_t>addresses.get("bfloat_out", 0)
+        tools.sum = <sum_function><size_t>addresses["sum_tile"]
+        tools.sum_weighted = <sum_weighted_function><size_t>addresses["sum_weighted_tile"]
+        tools.scale = <scale_function><size_t>addresses["scale_tile"]
+        tools.multiply = <unary_function><size_t>addresses["multiply_tile"]
+        tools.outside = <outside_function><size_t>addresses["outside_tile"]
+        tools.transpose_in = <transpose_function><size_t>addresses["transpose_in"]
+        tools.transpose_out = <transpose_function><size_t>addresses["transpose_out"]
+        tools.soft_block = <class_function><size_t>addresses["soft_targets_block"]
+        tools.soft_row = <class_function><size_t>addresses["soft_targets_row"]
+
+    def word(self, str name, x):
+        """Return a word of the formulas' vocabulary, applied to a float32 or float64 array."""
+        x = np.asarray(x)
+        if x.dtype not in (np.float32, np.float64):
+            raise TypeError(f"x must be float32 or float64, got {x.dtype}")
+        cdef Py_ssize_t n = x.size
+        cdef cnp.ndarray padded = np.zeros(round_up(n), x.dtype)
+        cdef cnp.ndarray y = np.empty_like(padded)
+        cdef unary_function function
+        padded[:n] = x.ravel()
+        function = <unary_function><size_t>self.vocabulary[name]["f32" if x.itemsize == 4 else "f64"]
+        with nogil:
+            function(cnp.PyArray_DATA(padded), round_up(n), cnp.PyArray_DATA(y))
+        return y[:n].reshape(x.shape)
+
+
+class OutOfRange(Exception):
+    """Raised within the driver when a label or a probability is none."""
+
+
+cdef struct Result:
+    double total
+    double weight
+    double divisor
+    Py_ssize_t count
+
+
+cdef object np_ndarray = np.ndarray
+# Seconds per element of the passes before a gradient; a guess is good enough for their threads.
+cdef double WEIGHT_COST = 1e-10
+cdef double LABEL_COST = 1e-9
+
+
+cdef void plain_operand(Operand* operand, cnp.ndarray array, int number):
+    operand.data = <char*>cnp.PyArray_DATA(array)
+    operand.size = 4 if number == cnp.NPY_FLOAT else 8
+    operand.source = number
+    operand.swapped = False
+    operand.plain = True
+    operand.direct = True
+    operand.strides[0] = operand.size
+
+
+cdef void fill(double* tile, double x, Py_ssize_t n, int real):
+    cdef Py_ssize_t i
+    if real == 0:
+        for i in range(n):
+            (<float*>tile)[i] = <float>x
+    else:
+        for i in range(n):
+            tile[i] = x
+
+
+REDUCTION_CODES = {"sum": SUM, "mean": MEAN, "none": NONE}
+
+
+cdef int reduction_code(object reduction) except -1:
+    try:
+        return REDUCTION_CODES[reduction]
+    except (KeyError, TypeError):
+        raise ValueError(f"reduction must be 'mean', 'sum' or 'none', got {reduction!r}") from None
+
+
+cdef class Loss:
+    """What every loss shares; see :class:`fastloss.losses.base.Loss` for its public face."""
+
+    cdef Level level
+    cdef bint elementwise           # has an elementwise formula
+    cdef bint classes               # takes rows of classes
+    cdef int reduction_
+    cdef void* functions[2][MODES]
+    cdef double parameters[2][MAX_PARAMETERS]
+    cdef int n_varying
+    cdef double varying[MAX_VARYING]
+    cdef list varying_arrays
+    cdef tuple varying_names
+    # Seconds per element, learnt from calls: decides how many threads one is worth, never what it
+    # returns.
+    cdef double cost[2][MODES]
+    cdef int axis
+    cdef bint has_ignore_index
+    cdef int64_t ignore_index
+    cdef double smoothing
+    cdef bint empty_is_zero
+    cdef cnp.ndarray class_weight
+    cdef cnp.ndarray class_weight_float
+    cdef double class_weight_sum
+    cdef bint has_domain
+    cdef double lower
+    cdef double upper
+
+    def _bind(self, Level level, str kernel, int reduction, parameters, varying, bint classes,
+              int axis, ignore_index, double smoothing, bint empty_is_zero, class_weight, domain):
+        """Take over checked hyper-parameters as numbers. Called once, by the constructor."""
+        cdef int real, i
+        entry = level.formulas[kernel]
+        self.level = level
+        self.elementwise = entry["elementwise"]
+        self.classes = classes
+        self.reduction_ = reduction
+        for real, suffix in enumerate(("f32", "f64")):
+            for i, address in enumerate(entry[suffix]):
+                self.functions[real][i] = <void*><size_t>address
+            for i, number in enumerate(parameters[real]):
+                self.parameters[real][i] = number
+            for i in range(MODES):
+                # A guess that the first long call replaces.
+                self.cost[real][i] = 2e-10 if real == 0 else 4e-10
+        self.n_varying = len(varying)
+        self.varying_names = entry["varying"]
+        self.varying_arrays = [None] * len(varying)
+        for i, value in enumerate(varying):
+            if isinstance(value, np.ndarray):
+                self.varying_arrays[i] = value
+            else:
+                self.varying[i] = value
+        self.axis = axis
+        self.has_ignore_index = ignore_index is not None
+        self.ignore_index = 0 if ignore_index is None else ignore_index
+        self.smoothing = smoothing
+        self.empty_is_zero = empty_is_zero
+        if class_weight is not None:
+            self.class_weight = np.ascontiguousarray(class_weight, np.float64)
+            self.class_weight_float = self.class_weight.astype(np.float32)
+            self.class_weight_sum = self.class_weight.sum()
+        self.has_domain = domain is not None
+        if domain is not None:
+            self.lower, self.upper = domain
+
+    def __call__(self, prediction, target, weight=None, *, reduction=None, denominator=None,
+                 out=None, n_threads=None):
+        return self.run(MODE_VALUE, prediction, target, weight, reduction, denominator, out,
+                        n_threads)
+
+    def value(self, prediction, target, weight=None, *, reduction=None, denominator=None,
+              out=None, n_threads=None):
+        return self.run(MODE_VALUE, prediction, target, weight, reduction, denominator, out,
+                        n_threads)
+
+    def grad(self, prediction, target, weight=None, *, reduction=None, denominator=None,
+             out=None, n_threads=None):
+        return self.run(MODE_GRADIENT, prediction, target, weight, reduction, denominator, out,
+                        n_threads)
+
+    def value_and_grad(self, prediction, target, weight=None, *, reduction=None, denominator=None,
+                       out=None, n_threads=None):
+        return self.run(MODE_VALUE_GRADIENT, prediction, target, weight, reduction, denominator,
+                        out, n_threads)
+
+    def grad_and_hess(self, prediction, target, weight=None, *, reduction=None, denominator=None,
+                      out=None, n_threads=None):
+        return self.run(MODE_GRADIENT_HESSIAN, prediction, target, weight, reduction, denominator,
+                        out, n_threads)
+
+    def value_grad_hess(self, prediction, target, weight=None, *, reduction=None, denominator=None,
+                        out=None, n_threads=None):
+        return self.run(MODE_ALL, prediction, target, weight, reduction, denominator, out,
+                        n_threads)
+
+    def _partial(self, prediction, target, weight, n_threads):
+        """Return the sums (total, weight, count)."""
+        cdef Result result
+        self.compute(MODE_VALUE, prediction, target, weight, SUM, None, None, n_threads, &result)
+        return result.total, result.weight, result.count
+
+    cdef object run(self, int mode, object prediction, object target, object weight,
+                    object reduction, object denominator, object out, object n_threads):
+        cdef int code = self.reduction_ if reduction is None else reduction_code(reduction)
+        cdef Result result
+        cdef object value
+        outputs = self.compute(mode, prediction, target, weight, code, denominator, out, n_threads,
+                               &result)
+        if code == NONE or not HAS_VALUE[mode]:
+            if type(outputs) is tuple and len(<tuple>outputs) == 1:
+                return (<tuple>outputs)[0]
+            return outputs
+        if code == SUM:
+            value = result.total
+        elif result.divisor == 0:
+            value = 0.0 if self.empty_is_zero and result.count == 0 else NAN
+        else:
+            value = result.total / result.divisor
+        if mode == MODE_VALUE:
+            return value
+        if mode == MODE_VALUE_GRADIENT:
+            return value, (<tuple>outputs)[0] if type(outputs) is tuple else outputs
+        return (value, *outputs)
+
+    cdef object compute(self, int mode, object prediction, object target, object weight,
+                        int reduction, object denominator, object out, object n_threads,
+                        Result* result):
+        """Check, run, and return the output arrays: one alone, or a tuple."""
+        cdef Job job
+        cdef int asked = 0 if n_threads is None else check_threads(n_threads)
+        cdef double divisor = 0 if denominator is None else check_denominator(denominator, reduction)
+        cdef bint by_class = False
+        cdef object outputs = None
+        if not self.classes:
+            outputs = self.quick(&job, mode, prediction, target, weight, reduction, out)
+        if outputs is None:
+            outputs = self.general(&job, mode, prediction, target, weight, reduction, out, &by_class)
+        try:
+            if self.has_domain:
+                self.check_domain(as_array("prediction", prediction), job.real_size == 8, asked)
+                if not by_class:
+                    self.check_domain(as_array("target", target), job.real_size == 8, asked)
+            self.execute(&job, mode, by_class, reduction, divisor, asked, result)
+        except OutOfRange:
+            # Rare, so the arrays are searched again, slowly, for what to say.
+            self.explain(as_array("prediction", prediction), as_array("target", target), by_class,
+                         job.classes)
+        return outputs
+
+    cdef object quick(self, Job* job, int mode, object prediction_, object target_, object weight_,
+                      int reduction, object out):
+        # The way of small training loops: plain arrays of one type and shape, at most one output.
+        # None when a call is anything else; what it means is then said elsewhere.
+        cdef cnp.ndarray prediction, target, weight, gradient
+        cdef int number, i
+        cdef char* start
+        cdef char* stop
+        cdef char* other
+        cdef Py_ssize_t size
+        if (reduction == NONE or mode > MODE_VALUE_GRADIENT or type(prediction_) is not np_ndarray
+                or type(target_) is not np_ndarray):
+            return None
+        prediction = prediction_
+        target = target_
+        number = cnp.PyArray_TYPE(prediction)
+        if (number != cnp.NPY_FLOAT and number != cnp.NPY_DOUBLE) or (
+                cnp.PyArray_TYPE(target) != number or not is_plain(prediction)
+                or not is_plain(target) or not same_shape(prediction, target)):
+            return None
+        for i in range(self.n_varying):
+            if self.varying_arrays[i] is not None:
+                return None
+            job.operands[VARYING + i].data = NULL
+        job.n = cnp.PyArray_SIZE(prediction)
+        job.in_place = False
+        job.operands[WEIGHT].data = NULL
+        job.operands[VALUE].data = NULL
+        job.operands[GRADIENT].data = NULL
+        job.operands[HESSIAN].data = NULL
+        if weight_ is not None:
+            if type(weight_) is not np_ndarray:
+                return None
+            weight = weight_
+            if (cnp.PyArray_TYPE(weight) != number or not is_plain(weight)
+                    or not same_shape(prediction, weight)):
+                return None
+            plain_operand(&job.operands[WEIGHT], weight, number)
+        plain_operand(&job.operands[PREDICTION], prediction, number)
+        plain_operand(&job.operands[TARGET], target, number)
+        result = ()
+        if mode == MODE_VALUE:
+            if out is not None:
+                return None
+        elif out is None:
+            gradient = cnp.PyArray_EMPTY(
+                cnp.PyArray_NDIM(prediction), cnp.PyArray_DIMS(prediction), number, 0)
+            plain_operand(&job.operands[GRADIENT], gradient, number)
+            result = gradient
+        else:
+            if type(out) is not np_ndarray:
+                return None
+            gradient = out
+            if (cnp.PyArray_TYPE(gradient) != number or not is_plain(gradient)
+                    or not cnp.PyArray_ISWRITEABLE(gradient)
+                    or not same_shape(prediction, gradient)):
+                return None
+            plain_operand(&job.operands[GRADIENT], gradient, number)
+            size = job.n * job.operands[GRADIENT].size
+            start = job.operands[GRADIENT].data
+            stop = start + size
+            for i in range(WEIGHT + 1):
+                other = job.operands[i].data
+                if other != NULL and start < other + size and other < stop:
+                    if i != PREDICTION or other != start:
+                        return None
+                    # The gradient takes the prediction's place: tiles of it are copied first.
+                    job.in_place = True
+                    job.operands[PREDICTION].direct = False
+            result = out
+        job.ndim = 1
+        job.shape[0] = job.n
+        job.classes = 1
+        job.labels = False
+        job.real_size = 4 if number == cnp.NPY_FLOAT else 8
+        return result
+
+    cdef object general(self, Job* job, int mode, object prediction_, object target_,
+                        object weight_, int reduction, object out, bint* by_class_):
+        """Any arrays at all: check them, find the outputs, and fill in the job."""
+        cdef cnp.ndarray prediction = as_array("prediction", prediction_)
+        cdef cnp.ndarray target = as_array("target", target_)
+        cdef cnp.ndarray array
+        cdef object dtype = result_dtype(prediction)
+        cdef bint float_target = target.dtype.kind not in "biu"
+        cdef bint by_class = self.classes
+        cdef int axis = 0, i, j, real_type
+        cdef tuple shape = shape_of(prediction), rows
+        cdef Operand* operand
+        cdef list inputs = [("prediction", prediction), ("target", target)]
+        cdef list arrays = [None] * OPERANDS
+        job.real_size = 4 if dtype.itemsize <= 4 else 8
+        real_type = cnp.NPY_FLOAT if job.real_size == 4 else cnp.NPY_DOUBLE
+        if self.elementwise and self.classes and shape_of(target) == shape:
+            # A loss on probabilities is elementwise unless the prediction has a class axis more.
+            by_class = False
+        job.labels = by_class
+        if by_class:
+            axis = self.class_axis(shape)
+            rows = shape[:axis] + shape[axis + 1:]
+            if float_target and shape_of(target) == shape and not self.elementwise:
+                job.labels = False
+            elif shape_of(target) != rows:
+                raise ValueError(
+                    f"target must have shape {rows} (labels"
+                    + ("" if self.elementwise else f") or {shape} (probabilities")
+                    + f") for a prediction of shape {shape} with classes on axis {axis}, "
+                    f"got {shape_of(target)}"
+                )
+            if shape[axis] == 0:
+                raise ValueError(f"prediction must have at least one class, got shape {shape}")
+        else:
+            rows = shape
+            if shape_of(target) != shape:
+                raise ValueError(
+                    f"target must have the prediction's shape {shape}, got {shape_of(target)}"
+                )
+        arrays[PREDICTION] = prediction
+        arrays[TARGET] = target
+        if weight_ is not None:
+            array = as_array("weight", weight_)
+            if shape_of(array) != rows and (len(rows) < 2 or shape_of(array) != rows[:1]):
+                raise ValueError(
+                    f"weight must have shape {rows}"
+                    + (f" or {rows[:1]}" if len(rows) > 1 else "") + f", got {shape_of(array)}"
+                )
+            arrays[WEIGHT] = array
+            inputs.append(("weight", array))
+        for i in range(self.n_varying):
+            if self.varying_arrays[i] is None:
+                continue
+            try:
+                arrays[VARYING + i] = np.broadcast_to(self.varying_arrays[i], rows)
+            except ValueError:
+                raise ValueError(
+                    f"{self.varying_names[i]} has shape {self.varying_arrays[i].shape}, which does "
+                    f"not broadcast against the target's shape {rows}"
+                ) from None
+
+        # Outputs, in the order in which they are returned.
+        outputs = []
+        wanted = []
+        if HAS_VALUE[mode] and reduction == NONE:
+            wanted.append((VALUE, rows))
+        if HAS_GRADIENT[mode]:
+            wanted.append((GRADIENT, shape))
+        if HAS_HESSIAN[mode]:
+            wanted.append((HESSIAN, shape))
+        given = (None,) * len(wanted)
+        if out is not None:
+            given = out if isinstance(out, tuple) else (out,)
+            if len(given) != len(wanted):
+                raise ValueError(
+                    f"out must hold {len(wanted)} array{'s' * (len(wanted) != 1)} for this call, "
+                    f"got {len(given)}"
+                )
+        job.in_place = False
+        for i, (which, wanted_shape) in enumerate(wanted):
+            name = "out" if len(wanted) == 1 else f"out[{i}]"
+            if given[i] is None:
+                array = (np.empty(rows, dtype) if which == VALUE
+                         else np.empty_like(prediction, dtype=dtype, subok=False))
+            else:
+                array = output_array(name, given[i], wanted_shape, dtype)
+                for j in range(i):
+                    if overlap(array, outputs[j]):
+                        raise ValueError(f"{name} must not share memory with out[{j}]")
+                if check_overlap(name, array, inputs):
+                    if which == VALUE and by_class:
+                        raise ValueError(f"{name} must not share memory with prediction")
+                    job.in_place = True
+            arrays[which] = array
+            outputs.append(array)
+
+        # The job: one shape, and each array's strides over it.
+        job.ndim = len(rows)
+        job.n = 1
+        for i in range(job.ndim):
+            job.shape[i] = rows[i]
+            job.n *= job.shape[i]
+        job.classes = shape[axis] if by_class else 1
+        for i in range(OPERANDS):
+            operand = &job.operands[i]
+            operand.data = NULL
+            operand.plain = False
+            operand.direct = False
+            if arrays[i] is None:
+                continue
+            array = arrays[i]
+            set_operand(operand, array)
+            strides = list((<object>array).strides)
+            if by_class and len(strides) == len(shape) and (
+                    i in (PREDICTION, GRADIENT, HESSIAN) or (i == TARGET and not job.labels)):
+                operand.class_stride = strides.pop(axis)
+            strides += [0] * (job.ndim - len(strides))
+            for j in range(job.ndim):
+                operand.strides[j] = strides[j]
+        if job.n > 0:
+            merge_axes(job, not by_class)
+        else:
+            job.ndim = 1
+        for i in range(OPERANDS):
+            if arrays[i] is not None:
+                finish_operand(job, &job.operands[i], real_type, arrays[i])
+        if job.in_place:
+            job.operands[PREDICTION].direct = False
+        by_class_[0] = by_class
+        return outputs[0] if len(outputs) == 1 else tuple(outputs)
+
+    cdef int class_axis(self, tuple shape) except -1:
+        cdef int ndim = len(shape)
+        if ndim == 0:
+            raise ValueError("prediction must have a class axis, got a scalar")
+        if ndim == 1:
+            return 0
+        if not -ndim <= self.axis < ndim:
+            raise ValueError(
+                f"axis {self.axis} is out of bounds for a prediction of shape {shape}"
+            )
+        return self.axis % ndim
+
+    cdef int execute(self, Job* job, int mode, bint by_class, int reduction, double divisor,
+                     int asked, Result* result) except -1:
+        """Run a job whose arrays are known to be good."""
+        cdef int real = 0 if job.real_size == 4 else 1
+        cdef double constant[TILE]
+        cdef double varying[MAX_VARYING][TILE]
+        cdef double stack_slots[4]
+        cdef double* slots = stack_slots
+        cdef bint weighted = job.operands[WEIGHT].data != NULL
+        cdef bint given = divisor != 0
+        cdef Py_ssize_t n = round_up(min(job.n, <Py_ssize_t>TILE))
+        cdef int i
+        job.tools = &self.level.tools[real]
+        job.double_tools = &self.level.tools[1]
+        job.parameters = self.parameters[real]
+        job.has_value = HAS_VALUE[mode]
+        job.has_gradient = HAS_GRADIENT[mode]
+        job.has_hessian = HAS_HESSIAN[mode]
+        job.scale = 1
+        job.scratch = NULL
+        job.n_varying = self.n_varying
+        job.chunk = rows_per_chunk(job.classes) if by_class else ELEMENTWISE_CHUNK
+        job.chunks = (job.n + (job.chunk - 1)) // job.chunk
+        if job.chunks > 1:
+            slots = <double*>PyMem_Malloc(4 * job.chunks * sizeof(double))
+            if slots == NULL:
+                raise MemoryError()
+        job.totals = slots
+        job.weights = slots + job.chunks
+        job.counts = <Py_ssize_t*>(slots + 2 * job.chunks)
+        job.bad = <Py_ssize_t*>(slots + 3 * job.chunks)
+        result.count = job.n
+        result.weight = job.n
+        try:
+            if by_class:
+                self.prepare_classes(job, real, asked, result)
+            elif weighted and job.has_gradient and reduction == MEAN and not given:
+                self.launch(job, weight_chunk, job.n * WEIGHT_COST, asked)
+                result.weight = tree_sum(job.weights, job.chunks)
+            if reduction == MEAN and job.has_gradient:
+                if not given:
+                    divisor = result.weight
+                job.scale = 1 / divisor if divisor != 0 else 0
+            if by_class:
+                self.run_classes(job, real, mode, asked)
+            else:
+                job.function = <elementwise_function>self.functions[real][mode]
+                if job.has_gradient and not weighted:
+                    fill(constant, job.scale, n, real)
+                    job.constant_step = constant
+                for i in range(self.n_varying):
+                    if job.operands[VARYING + i].data == NULL:
+                        fill(varying[i], self.varying[i], n, real)
+                        job.constant_varying[i] = varying[i]
+                self.launch_timed(job, elementwise_chunk, real, mode, job.n, asked)
+                if weighted and job.has_value and reduction != NONE:
+                    result.weight = tree_sum(job.weights, job.chunks)
+            result.total = tree_sum(job.totals, job.chunks)
+            result.divisor = divisor if given else result.weight
+        finally:
+            if job.chunks > 1:
+                PyMem_Free(slots)
+            if job.scratch != NULL:
+                PyMem_Free(job.scratch)
+        return 0
+
+    cdef void launch(self, Job* job, chunk_function function, double seconds, int asked):
+        cdef int threads = thread_count(job.chunks, seconds, asked)
+        if job.n * job.classes * job.real_size < KEEP_LOCK_BELOW:
+            run_chunks(job, function, 1)
+        else:
+            with nogil:
+                run_chunks(job, function, threads)
+
+    cdef void launch_timed(self, Job* job, chunk_function function, int real, int mode,
+                           Py_ssize_t elements, int asked):
+        # The first call of its kind guesses, the next ones know what an element costs.
+        cdef double* cost = &self.cost[real][mode]
+        cdef double seconds
+        cdef int threads
+        if job.chunks < 2:
+            self.launch(job, function, 0, 1)
+            return
+        threads = thread_count(job.chunks, elements * cost[0], asked)
+        with nogil:
+            seconds = fastloss_now()
+            run_chunks(job, function, threads)
+            seconds = (fastloss_now() - seconds) * threads / elements
+        # A call that was interrupted says little: it may at most double the estimate.
+        cost[0] = 0.75 * cost[0] + 0.25 * min(seconds, 4 * cost[0])
+
+    cdef int check_domain(self, cnp.ndarray array, int real, int asked) except -1:
+        # Probabilities outside [0, 1] would come out as plausible numbers.
+        cdef Job job
+        cdef Py_ssize_t chunk, total = 0
+        cdef int i
+        memset(&job.operands, 0, sizeof(job.operands))
+        job.tools = &self.level.tools[real]
+        job.real_size = 8 if real else 4
+        job.ndim = cnp.PyArray_NDIM(array)
+        job.n = cnp.PyArray_SIZE(array)
+        if job.n == 0:
+            return 0
+        set_operand(&job.operands[PREDICTION], array)
+        for i in range(job.ndim):
+            job.shape[i] = cnp.PyArray_DIM(array, i)
+            job.operands[PREDICTION].strides[i] = cnp.PyArray_STRIDE(array, i)
+        merge_axes(&job, True)
+        finish_operand(&job, &job.operands[PREDICTION],
+                       cnp.NPY_DOUBLE if real else cnp.NPY_FLOAT, array)
+        job.classes = 1
+        job.lower = self.lower
+        job.upper = self.upper
+        job.chunk = ELEMENTWISE_CHUNK
+        job.chunks = (job.n + (ELEMENTWISE_CHUNK - 1)) // ELEMENTWISE_CHUNK
+        job.bad = <Py_ssize_t*>PyMem_Malloc(job.chunks * sizeof(Py_ssize_t))
+        if job.bad == NULL:
+            raise MemoryError()
+        self.launch(&job, outside_chunk, job.n * WEIGHT_COST, asked)
+        for chunk in range(job.chunks):
+            total += job.bad[chunk]
+        PyMem_Free(job.bad)
+        if total > 0:
+            raise OutOfRange()
+        return 0
+
+    cdef int prepare_classes(self, Job* job, int real, int asked, Result* result) except -1:
+        cdef Py_ssize_t i, bad = 0
+        job.has_ignore_index = self.has_ignore_index
+        job.ignore_index = self.ignore_index
+        job.smoothing = self.smoothing
+        job.class_weight = NULL
+        job.class_weight_double = NULL
+        job.class_weight_sum = job.classes
+        if self.class_weight is not None:
+            if cnp.PyArray_SIZE(self.class_weight) != job.classes:
+                raise ValueError(
+                    f"class_weight must have one entry for each of the prediction's {job.classes} "
+                    f"classes, got {self.class_weight.size}"
+                )
+            job.class_weight_double = <double*>cnp.PyArray_DATA(self.class_weight)
+            job.class_weight = cnp.PyArray_DATA(
+                self.class_weight_float if real == 0 else self.class_weight)
+            job.class_weight_sum = self.class_weight_sum
+        self.launch(job, label_chunk, job.n * LABEL_COST, asked)
+        result.count = 0
+        for i in range(job.chunks):
+            bad += job.bad[i]
+            result.count += job.counts[i]
+        if bad > 0:
+            raise OutOfRange()
+        result.weight = tree_sum(job.weights, job.chunks)
+        return 0
+
+    cdef int run_classes(self, Job* job, int real, int mode, int asked) except -1:
+        cdef const Operand* prediction = &job.operands[PREDICTION]
+        cdef Py_ssize_t run = job.shape[job.ndim - 1]
+        cdef Py_ssize_t size = job.classes * job.real_size
+        cdef chunk_function function
+        cdef int threads, i
+        cdef bint side_by_side = job.n > 0
+        # Rows side by side, in every array of the prediction's shape?
+        for i in (PREDICTION, TARGET, GRADIENT, HESSIAN):
+            if job.operands[i].data != NULL and not (i == TARGET and job.labels):
+                side_by_side = (side_by_side and job.operands[i].plain
+                                and job.operands[i].strides[job.ndim - 1] == job.real_size)
+        job.direct_block = side_by_side and not job.in_place and run >= LANES
+        if self.elementwise:
+            job.function = <elementwise_function>self.functions[real][mode]
+            function = pick_chunk
+            job.scratch_size = size
+        elif job.classes <= FEW_CLASSES or (job.direct_block
+                                            and prediction.class_stride != job.real_size):
+            job.block = <class_function>self.functions[real][0]
+            function = block_chunk
+            job.scratch_size = size + 4 * size * ROWS
+        else:
+            job.row = <class_function>self.functions[real][1]
+            function = row_chunk
+            job.scratch_size = 4 * size
+        job.scratch_size = (job.scratch_size + 3 * 64) & ~<Py_ssize_t>63
+        threads = thread_count(job.chunks, job.n * job.classes * self.cost[real][mode], asked)
+        job.scratch = <char*>PyMem_Malloc(job.scratch_size * threads)
+        if job.scratch == NULL:
+            raise MemoryError()
+        self.launch_timed(job, function, real, mode, job.n * job.classes, threads)
+        return 0
+
+    cdef int explain(self, prediction, target, bint by_class, Py_ssize_t classes) except -1:
+        if by_class and (self.elementwise or target.ndim < prediction.ndim):
+            labels = target.astype(np.float64)
+            bad = ~((labels >= 0) & (labels < classes) & (labels == np.floor(labels)))
+            if self.has_ignore_index:
+                bad &= labels != self.ignore_index
+            if bad.any():
+                at = np.unravel_index(np.argmax(bad), bad.shape)
+                raise IndexError(
+                    f"target holds the label {target[at]} at position {position(at)}, "
+                    f"which is not one of the {classes} classes 0 to {classes - 1}"
+                    + (f" nor ignore_index={self.ignore_index}" if self.has_ignore_index else "")
+                )
+        for name, array in (("prediction", prediction), ("target", target)):
+            if name == "target" and by_class:
+                continue
+            bad = (array < self.lower) | (array > self.upper)
+            if bad.any():
+                at = np.unravel_index(np.argmax(bad), bad.shape)
+                raise ValueError(
+                    f"{name} must hold probabilities in [{self.lower:g}, {self.upper:g}], "
+                    f"got {array[at]} at position {position(at)}"
+                )
+        raise RuntimeError("the arrays changed while they were read")
+
+
+cdef object position(tuple at):
+    return int(at[0]) if len(at) == 1 else tuple(int(i) for i in at)

@@ -1,0 +1,238 @@
+# Where the arrays of a call are, and how tiles of them come in and go out.
+
+cdef enum:
+    MAX_DIMS = 64
+    # Loaders are found by NumPy's type number; bfloat16, a registered type, gets one beyond them.
+    HALF = 23
+    BFLOAT16 = 24
+    SOURCES = 25
+    MAX_VARYING = 2
+    WIDEST = 2                  # doubles that hold the widest element, long double
+
+# The tile functions of one level for one type that are not formulas.
+cdef struct Tools:
+    unary_function load[SOURCES]
+    unary_function store_half
+    unary_function store_bfloat
+    sum_function sum
+    sum_weighted_function sum_weighted
+    scale_function scale
+    unary_function multiply
+    outside_function outside
+    transpose_function transpose_in
+    transpose_function transpose_out
+    class_function soft_block
+    class_function soft_row
+
+# One array, or none. Strides are in bytes and belong to the job's merged shape.
+cdef struct Operand:
+    char* data                  # NULL: absent
+    Py_ssize_t size             # bytes of an element
+    int source                  # type number
+    bint swapped
+    bint plain                  # aligned, native, and of the job's real type
+    bint direct                 # plain and one contiguous run: used where it stands
+    Py_ssize_t class_stride
+    Py_ssize_t strides[MAX_DIMS]
+
+cdef enum:
+    PREDICTION, TARGET, WEIGHT, VALUE, GRADIENT, HESSIAN, VARYING
+    OPERANDS = VARYING + MAX_VARYING
+
+# Everything that the threads of one call read.
+cdef struct Job:
+    const Tools* tools
+    const Tools* double_tools  # for labels, exact as doubles
+    Py_ssize_t real_size
+    int ndim
+    Py_ssize_t shape[MAX_DIMS]
+    Py_ssize_t n                # elements, or rows
+    Py_ssize_t chunk            # of them in a chunk
+    Py_ssize_t chunks
+    Operand operands[OPERANDS]
+    # Elementwise
+    elementwise_function function
+    const double* parameters
+    int n_varying
+    bint has_value              # wanted as a sum or per element
+    bint has_gradient
+    bint has_hessian
+    bint in_place               # an output is the prediction's own memory
+    double scale                # 1 / divisor
+    const void* constant_step   # a tile of `scale`, for calls without weight
+    const void* constant_varying[MAX_VARYING]
+    # Rows of classes
+    class_function block
+    class_function row
+    Py_ssize_t classes
+    bint labels                 # else probabilities
+    bint by_row
+    bint direct_block           # class after class, rows side by side: used where they stand
+    int64_t ignore_index
+    bint has_ignore_index
+    double smoothing
+    const void* class_weight    # as reals
+    const double* class_weight_double
+    double class_weight_sum
+    double lower                # the probabilities' domain, for losses that have one
+    double upper
+    char* scratch
+    Py_ssize_t scratch_size     # per thread
+    # Per chunk
+    double* totals
+    double* weights
+    Py_ssize_t* counts
+    Py_ssize_t* bad             # how many labels or probabilities are out of range
+
+
+cdef inline Py_ssize_t round_up(Py_ssize_t n) noexcept nogil:
+    return (n + (LANES - 1)) & ~<Py_ssize_t>(LANES - 1)
+
+
+cdef void gather_run(const char* source, Py_ssize_t stride, Py_ssize_t size, Py_ssize_t n,
+                     char* target) noexcept nogil:
+    # memcpy with a constant size is one load and one store, aligned or not.
+    cdef Py_ssize_t i
+    if stride == size:
+        memcpy(target, source, n * size)
+    elif size == 1:
+        for i in range(n):
+            target[i] = source[i * stride]
+    elif size == 2:
+        for i in range(n):
+            memcpy(target + 2 * i, source + i * stride, 2)
+    elif size == 4:
+        for i in range(n):
+            memcpy(target + 4 * i, source + i * stride, 4)
+    elif size == 8:
+        for i in range(n):
+            memcpy(target + 8 * i, source + i * stride, 8)
+    else:
+        for i in range(n):
+            memcpy(target + size * i, source + i * stride, size)
+
+
+cdef void scatter_run(const char* source, Py_ssize_t stride, Py_ssize_t size, Py_ssize_t n,
+                      char* target) noexcept nogil:
+    cdef Py_ssize_t i
+    if stride == size:
+        memcpy(target, source, n * size)
+    elif size == 2:
+        for i in range(n):
+            memcpy(target + i * stride, source + 2 * i, 2)
+    elif size == 4:
+        for i in range(n):
+            memcpy(target + i * stride, source + 4 * i, 4)
+    else:
+        for i in range(n):
+            memcpy(target + i * stride, source + 8 * i, 8)
+
+
+cdef void swap_bytes(char* data, Py_ssize_t size, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i, j
+    cdef char byte
+    for i in range(n):
+        for j in range(size // 2):
+            byte = data[i * size + j]
+            data[i * size + j] = data[i * size + size - 1 - j]
+            data[i * size + size - 1 - j] = byte
+
+
+cdef Py_ssize_t offset_of(const Job* job, const Operand* operand, Py_ssize_t index,
+                          Py_ssize_t* left) noexcept nogil:
+    # The byte offset of an element, and how many follow it, itself counted, in the same run.
+    cdef Py_ssize_t offset = 0
+    cdef Py_ssize_t at
+    cdef int axis = job.ndim - 1
+    at = index % job.shape[axis]
+    left[0] = job.shape[axis] - at
+    while True:
+        offset += at * operand.strides[axis]
+        index //= job.shape[axis]
+        axis -= 1
+        if axis < 0:
+            return offset
+        at = index % job.shape[axis]
+
+
+cdef void gather(const Job* job, const Operand* operand, Py_ssize_t start, Py_ssize_t n,
+                 char* target) noexcept nogil:
+    # Elements start … start + n - 1 in the job's order, native bytes, side by side.
+    cdef Py_ssize_t left, run, offset, done = 0
+    while done < n:
+        offset = offset_of(job, operand, start + done, &left)
+        run = min(left, n - done)
+        gather_run(operand.data + offset, operand.strides[job.ndim - 1], operand.size, run,
+                   target + done * operand.size)
+        done += run
+    if operand.swapped:
+        swap_bytes(target, operand.size, n)
+
+
+cdef void load(const Job* job, const Tools* tools, const Operand* operand, Py_ssize_t start,
+               Py_ssize_t n, void* target) noexcept nogil:
+    # At most a tile of any array as contiguous numbers of the tools' type.
+    cdef double raw[TILE * WIDEST]
+    gather(job, operand, start, n, <char*>raw)
+    tools.load[operand.source](<char*>raw, n, target)
+
+
+cdef void load_classes(const Job* job, const Operand* operand, Py_ssize_t row,
+                       void* target) noexcept nogil:
+    # All classes of one row as contiguous reals.
+    cdef double raw[TILE * WIDEST]
+    cdef Py_ssize_t left, start, n
+    cdef const char* data = operand.data + offset_of(job, operand, row, &left)
+    if operand.plain:
+        gather_run(data, operand.class_stride, operand.size, job.classes, <char*>target)
+        return
+    start = 0
+    while start < job.classes:
+        n = min(<Py_ssize_t>TILE, job.classes - start)
+        gather_run(data + start * operand.class_stride, operand.class_stride, operand.size, n,
+                   <char*>raw)
+        if operand.swapped:
+            swap_bytes(<char*>raw, operand.size, n)
+        job.tools.load[operand.source](<char*>raw, n, <char*>target + start * job.real_size)
+        start += n
+
+
+cdef const char* narrow(const Job* job, const Operand* operand, const void* source, Py_ssize_t n,
+                        char* raw) noexcept nogil:
+    # Reals as the elements of an output: float16 and bfloat16 are rounded here, once.
+    if operand.source == HALF:
+        job.tools.store_half(source, n, raw)
+    elif operand.source == BFLOAT16:
+        job.tools.store_bfloat(source, n, raw)
+    else:
+        return <const char*>source
+    return raw
+
+
+cdef void store(const Job* job, const Operand* operand, Py_ssize_t start, Py_ssize_t n,
+                const void* source) noexcept nogil:
+    # At most a tile of reals into any output.
+    cdef uint16_t raw[TILE]
+    cdef const char* data = narrow(job, operand, source, n, <char*>raw)
+    cdef Py_ssize_t left, run, offset, done = 0
+    while done < n:
+        offset = offset_of(job, operand, start + done, &left)
+        run = min(left, n - done)
+        scatter_run(data + done * operand.size, operand.strides[job.ndim - 1], operand.size, run,
+                    operand.data + offset)
+        done += run
+
+
+cdef void store_classes(const Job* job, const Operand* operand, Py_ssize_t row,
+                        const void* source) noexcept nogil:
+    cdef uint16_t raw[TILE]
+    cdef Py_ssize_t left, start, n
+    cdef char* data = operand.data + offset_of(job, operand, row, &left)
+    cdef const char* narrowed
+    start = 0
+    while start < job.classes:
+        n = min(<Py_ssize_t>TILE, job.classes - start)
+        narrowed = narrow(job, operand, <const char*>source + start * job.real_size, n, <char*>raw)
+        scatter_run(narrowed, operand.class_stride, operand.size, n,
+                    data + start * operand.class_stride)
+        start += n

@@ -1,0 +1,220 @@
+"""Expands formulas and loops into the Cython source of one instruction-set level.
+
+Run by setup.py. The files beside this one are Cython in which ``real`` stands for a floating type:
+
+* a *formula* is a function whose last arguments are ``value, gradient, hessian`` (elementwise) or
+  ``value, pull, pull_slope`` (of a softmax probability);
+* a *loop* is a file with ``$`` placeholders, expanded around every formula.
+
+For float and for double every name that they define gets the suffix ``_f32`` or ``_f64``, and a
+literal such as ``0.5`` becomes one of that type: as a double it would drag a float loop to half its
+width. There is no table of losses: the signatures are the table.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+
+HERE = Path(__file__).parent
+
+FAMILIES = ("regression", "count", "binary", "multiclass")
+TYPES = {"f32": "float", "f64": "double"}
+# The modes of an elementwise loop: what is stored.
+MODES = ("value", "gradient", "value_gradient", "gradient_hessian", "value_gradient_hessian")
+# NumPy's names of the types that a tile is loaded from, and their C types.
+SOURCES = {
+    "int8": "int8_t", "int16": "int16_t", "int32": "int32_t", "int64": "int64_t",
+    "uint8": "uint8_t", "uint16": "uint16_t", "uint32": "uint32_t", "uint64": "uint64_t",
+    "float32": "float", "float64": "double", "longdouble": "long double",
+}  # fmt: skip
+STORES = {
+    "value": "value[i] = v",
+    "gradient": "gradient[i] = g * step[i]",
+    "hessian": "hessian[i] = h * step[i]",
+}
+ELEMENTWISE_OUTPUTS = ["value", "gradient", "hessian"]
+SOFTMAX_OUTPUTS = ["value", "pull", "pull_slope"]
+
+
+@dataclass(frozen=True)
+class Formula:
+    """A formula as its signature tells it."""
+
+    name: str
+    inputs: tuple[str, ...]
+    varying: tuple[str, ...]
+    parameters: tuple[tuple[str, str], ...]
+    elementwise: bool
+
+
+def read(name: str) -> str:
+    """Return the text of a source file beside this one."""
+    return (HERE / f"{name}.pxi").read_text()
+
+
+def formulas(text: str) -> list[Formula]:
+    """Return the formulas that a family's file defines."""
+    found = []
+    for match in re.finditer(r"cdef inline void (\w+)\(([^)]*)\) noexcept nogil:", text):
+        arguments = [a.split() for a in match[2].replace("\n", " ").split(",")]
+        names = [a[-1] for a in arguments]
+        if names[-3:] not in (ELEMENTWISE_OUTPUTS, SOFTMAX_OUTPUTS):
+            continue
+        elementwise = names[-3:] == ELEMENTWISE_OUTPUTS
+        inputs = ("prediction", "target") if elementwise else ("p", "log_p", "complement")
+        if tuple(names[: len(inputs)]) != inputs:
+            raise ValueError(f"formula {match[1]} must begin with the arguments {inputs}")
+        rest = arguments[len(inputs) : -3]
+        found.append(
+            Formula(
+                name=match[1],
+                inputs=inputs,
+                varying=tuple(a[1] for a in rest if a[0] == "varying"),
+                parameters=tuple((a[1], a[0]) for a in rest if a[0] != "varying"),
+                elementwise=elementwise,
+            )
+        )
+    return found
+
+
+def typed(text: str, suffix: str) -> str:
+    """Expand ``text``, written for ``real``, for one type."""
+    ctype = TYPES[suffix]
+    names = set(re.findall(r"^cdef (?:inline )?\w+ (\w+)\(", text, re.MULTILINE))
+    names |= set(re.findall(r"^    real (\w+)\(", text, re.MULTILINE))
+    text = re.sub(rf"\b({'|'.join(sorted(names))})(?=\()", rf"\1_{suffix}", text)
+    # Cython makes a C loop of range() only when it knows the step's sign.
+    for name, number in re.findall(r"^    ([A-Z]+) = (\d+)$", read("tiles"), re.MULTILINE):
+        text = re.sub(rf"(range\(.*, ){name}\)", rf"\g<1>{number})", text)
+    # Code only: a comment keeps its numbers.
+    lines = []
+    for line in text.split("\n"):
+        code, mark, comment = line.partition("#")
+        code = re.sub(r"(?<![\w.])(\d+\.\d*(?:e[+-]?\d+)?)(?![\w.])", rf"<{ctype}>\1", code)
+        code = re.sub(r"\b(real|varying)\b", ctype, code)
+        lines.append(code + mark + comment)
+    return "\n".join(lines)
+
+
+def parameter_lines(formula: Formula) -> str:
+    """Return the declarations that unpack a formula's parameters in a loop."""
+    lines = [
+        f"cdef {kind} {name} = <{kind}>parameters[{i}]"
+        for i, (name, kind) in enumerate(formula.parameters)
+    ]
+    lines += [
+        f"cdef const real* {name} = <const real*>varying_[{i}]"
+        for i, name in enumerate(formula.varying)
+    ]
+    return "\n    ".join(lines)
+
+
+def elementwise_loops(formula: Formula, signature_order: list[str]) -> list[str]:
+    """Return the loops around an elementwise formula, one per mode."""
+    arguments = ", ".join(
+        name if name in dict(formula.parameters) else f"{name}[i]" for name in signature_order
+    )
+    loops = []
+    for mode in MODES:
+        stores = [STORES[output] for output in mode.split("_")]
+        loops.append(
+            Template(read("loops/elementwise")).substitute(
+                loop=f"{formula.name}_{mode}",
+                formula=formula.name,
+                declarations=parameter_lines(formula),
+                arguments=arguments,
+                stores="\n        ".join(stores),
+            )
+        )
+    return loops
+
+
+def softmax_loops(formula: Formula) -> str:
+    """Return the loops around a formula of a softmax probability."""
+    return Template(read("loops/softmax")).substitute(
+        loop_block=f"{formula.name}_block",
+        loop_row=f"{formula.name}_row",
+        formula=formula.name,
+        declarations=parameter_lines(formula).replace("parameters[", "tile.parameters["),
+        arguments="".join(f", {name}" for name, _ in formula.parameters),
+    )
+
+
+def argument_names(text: str, formula: Formula) -> list[str]:
+    """Return the names of a formula's arguments in their order, without the outputs."""
+    match = re.search(rf"cdef inline void {formula.name}\(([^)]*)\)", text)
+    assert match is not None
+    return [a.split()[-1] for a in match[1].replace("\n", " ").split(",")][:-3]
+
+
+def address(name: str) -> str:
+    """Return the expression for a function's address as a Python integer."""
+    return f"<size_t>&{name}"
+
+
+def expand() -> str:
+    """Return the Cython source that every level compiles."""
+    families = {family: read(family) for family in FAMILIES}
+    vocabulary = read("vocabulary")
+    words = re.findall(r"^    real (\w+)\(real x\)$", vocabulary, re.MULTILINE)
+    body = [vocabulary, read("loops/tile_arithmetic"), read("loops/softmax_rows"), read("loops/softmax_soft_targets")]
+    body += families.values()
+    body += [Template(read("loops/unary")).substitute(loop=f"{w}_loop", formula=w) for w in words]
+    body += [
+        Template(read("loops/convert")).substitute(loop=f"{name}_in", source=ctype)
+        for name, ctype in SOURCES.items()
+    ]
+    everything = {}
+    for family, text in families.items():
+        for formula in formulas(text):
+            everything[formula.name] = (family, formula)
+            if formula.elementwise:
+                body += elementwise_loops(formula, argument_names(text, formula))
+            else:
+                body.append(softmax_loops(formula))
+    text = "\n\n".join(body)
+    half = read("loops/half_out")
+    source = [read("loops/level_prologue"), read("tiles"), read("loops/lanes")]
+    source += [typed(text, suffix) for suffix in TYPES]
+    source.append(typed(half, "f32"))
+    source.append(table(everything, words, text))
+    return "\n\n".join(source)
+
+
+def table(everything: dict[str, tuple[str, Formula]], words: list[str], text: str) -> str:
+    """Return the module's tables: names to the addresses of tile functions."""
+    lines = ["FORMULAS = {"]
+    for name, (family, formula) in everything.items():
+        parts = MODES if formula.elementwise else ("block", "row")
+        lines.append(f"    {name!r}: {{")
+        lines.append(f"        'family': {family!r}, 'elementwise': {formula.elementwise},")
+        lines.append(f"        'parameters': {tuple(n for n, _ in formula.parameters)!r},")
+        lines.append(f"        'varying': {formula.varying!r},")
+        for suffix in TYPES:
+            functions = ", ".join(address(f"{name}_{part}_{suffix}") for part in parts)
+            lines.append(f"        {suffix!r}: ({functions},),")
+        lines.append("    },")
+    lines.append("}")
+    lines.append("TOOLS = {")
+    tools = re.findall(r"^cdef (?:void|Py_ssize_t) (\w+_(?:tile|in|out))\(", text, re.MULTILINE)
+    tools += ["soft_targets_block", "soft_targets_row"]
+    for suffix in TYPES:
+        lines.append(f"    {suffix!r}: {{")
+        lines += [f"        {tool!r}: {address(f'{tool}_{suffix}')}," for tool in tools]
+        if suffix == "f32":
+            lines += [f"        {t!r}: {address(f'{t}_f32')}," for t in ("half_out", "bfloat_out")]
+        lines.append("    },")
+    lines.append("}")
+    lines.append("VOCABULARY = {")
+    for word in words:
+        pair = ", ".join(f"{suffix!r}: {address(f'{word}_loop_{suffix}')}" for suffix in TYPES)
+        lines.append(f"    {word!r}: {{{pair}}},")
+    lines.append("}")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    print(expand())

@@ -1,0 +1,155 @@
+# The passes around a softmax formula, expanded for each (formula, dtype): value, gradient and
+# Hessian diagonal of f(p), p = softmax(z)[label], for labels. With g = -p f'(p) the pull:
+#   gradient  g (P - one_hot)
+#   Hessian   g P (1 - P) - p g'(p) (P - one_hot)^2
+# Label smoothing spreads the share s of a label over all classes by adding
+# (s / K) sum_k w_k (lse - z_k) to (1 - s) f.
+
+cdef void $loop_block(const ClassTile* tile) noexcept nogil:
+    cdef const real* z = <const real*>tile.logits
+    cdef const real* label = <const real*>tile.label
+    cdef const real* label_weight = <const real*>tile.label_weight
+    cdef const real* step = <const real*>tile.step
+    cdef const real* class_weight = <const real*>tile.class_weight
+    cdef real* value = <real*>tile.value
+    cdef real* gradient = <real*>tile.gradient
+    cdef real* hessian = <real*>tile.hessian
+    cdef Py_ssize_t n = tile.rows & ~<Py_ssize_t>(LANES - 1)
+    cdef Py_ssize_t stride = tile.gradient_stride
+    cdef real keep = 1 - tile.smoothing
+    cdef real share = tile.smoothing / tile.classes
+    cdef real share_sum = share * <real>tile.class_weight_sum
+    cdef real m[ROWS]
+    cdef real part[ROWS]
+    cdef real ties[ROWS]
+    cdef real rest[ROWS]
+    cdef real e[ROWS]
+    cdef real at_label[ROWS]
+    cdef double spread[ROWS]
+    cdef double sums[ROWS]
+    cdef double tied[ROWS]
+    cdef real hit[ROWS]
+    cdef real mass[ROWS]
+    cdef real mass_hessian[ROWS]
+    cdef real bend[ROWS]
+    cdef real inverse[ROWS]
+    cdef real complement[ROWS]
+    cdef real v, pull, pull_slope, d, x, p, w, total, log_total, hard, kept
+    cdef Py_ssize_t k, r
+    $declarations
+    block_max(z, tile.logits_stride, n, tile.classes, m)
+    for r in range(n):
+        part[r] = 0.0
+        ties[r] = 0.0
+        at_label[r] = 0.0
+        spread[r] = 0
+        sums[r] = 0
+        tied[r] = 0
+    for k in range(tile.classes):
+        block_exp(z + k * tile.logits_stride, n, m,
+                  &e[0] if gradient == NULL else gradient + k * stride, part, ties)
+        w = k
+        for r in range(n):
+            at_label[r] = z[k * tile.logits_stride + r] if label[r] == w else at_label[r]
+        if share != 0:
+            w = share if class_weight == NULL else share * class_weight[k]
+            for r in range(n):
+                spread[r] += product(w, m[r] - z[k * tile.logits_stride + r])
+        if k % FEW_CLASSES == FEW_CLASSES - 1:
+            # Few additions in real, the rest in double.
+            for r in range(n):
+                sums[r] += part[r]
+                tied[r] += ties[r]
+                part[r] = 0.0
+                ties[r] = 0.0
+    for r in range(n):
+        part[r] += <real>sums[r]
+        ties[r] += <real>tied[r]
+    block_rest(part, ties, m, n, rest)
+    for r in range(n):
+        d = at_label[r] - m[r]
+        total = 1 + rest[r]
+        log_total = log1p(rest[r])
+        x = exp_nonpositive(d)
+        p = x / total
+        complement[r] = (rest[r] if d == 0 else total - x) / total
+        $formula(p, d - log_total, complement[r]$arguments, &v, &pull, &pull_slope)
+        hard = keep * label_weight[r]
+        x = hard * v + (share_sum * log_total + <real>spread[r])
+        value[r] = x if label[r] >= 0 else 0.0
+        kept = step[r] if label[r] >= 0 else 0.0
+        inverse[r] = 1 / total
+        x = hard * pull
+        mass_hessian[r] = (x + share_sum) * kept
+        mass[r] = mass_hessian[r] * inverse[r]
+        bend[r] = hard * pull_slope * kept
+        hit[r] = (share_sum * p - x * complement[r]) * kept
+    if gradient == NULL:
+        return
+    for k in range(tile.classes):
+        w = k
+        if hessian != NULL:
+            for r in range(n):
+                x = gradient[k * stride + r]
+                p = complement[r] if label[r] == w else x * inverse[r]
+                v = (rest[r] if x == 1 else (1 + rest[r]) - x) * inverse[r]
+                x = mass_hessian[r] * (x * inverse[r]) * v - bend[r] * (p * p)
+                hessian[k * tile.hessian_stride + r] = x if label[r] >= 0 else 0.0
+        d = share if class_weight == NULL else share * class_weight[k]
+        for r in range(n):
+            x = hit[r] if label[r] == w else mass[r] * gradient[k * stride + r]
+            x = x - d * step[r]
+            gradient[k * stride + r] = x if label[r] >= 0 else 0.0
+
+
+cdef void $loop_row(const ClassTile* tile) noexcept nogil:
+    # One row with its classes side by side: maximum, exponentials, and when a gradient is wanted
+    # they are kept where it will stand and scaled there, so memory is read once and written once.
+    cdef const real* z = <const real*>tile.logits
+    cdef const real* class_weight = <const real*>tile.class_weight
+    cdef real* gradient = <real*>tile.gradient
+    cdef real* hessian = <real*>tile.hessian
+    cdef real step = (<const real*>tile.step)[0]
+    cdef real keep = 1 - tile.smoothing
+    cdef real share = tile.smoothing / tile.classes
+    cdef real share_sum = share * <real>tile.class_weight_sum
+    cdef real hard = keep * (<const real*>tile.label_weight)[0]
+    cdef Py_ssize_t label = tile.row_label
+    cdef real v, pull, pull_slope, d, x, p, m, rest, total, inverse, complement, log_total, mass
+    cdef double share_total
+    cdef Py_ssize_t k
+    $declarations
+    softmax_row(z, tile.classes, gradient, &m, &rest)
+    total = 1 + rest
+    inverse = 1 / total
+    d = z[label] - m
+    x = exp_nonpositive(d)
+    p = x * inverse
+    complement = (rest if d == 0 else total - x) * inverse
+    log_total = log1p(rest)
+    $formula(p, d - log_total, complement$arguments, &v, &pull, &pull_slope)
+    x = hard * v
+    if share != 0:
+        x += share_sum * log_total + <real>row_spread(
+            z, NULL, tile.classes, m, keep, share, class_weight, &share_total)
+    (<real*>tile.value)[0] = x
+    if gradient == NULL:
+        return
+    pull = hard * pull
+    mass = (pull + share_sum) * step
+    if hessian != NULL:
+        x = hard * pull_slope * step
+        row_hessian(gradient, tile.classes, inverse, total, rest, mass, x, hessian)
+        hessian[label] = mass * p * complement - x * (complement * complement)
+    mass *= inverse
+    if share == 0:
+        for k in range(tile.classes):
+            gradient[k] = mass * gradient[k]
+    elif class_weight == NULL:
+        for k in range(tile.classes):
+            gradient[k] = mass * gradient[k] - share * step
+    else:
+        for k in range(tile.classes):
+            gradient[k] = mass * gradient[k] - share * class_weight[k] * step
+    x = share if class_weight == NULL else share * class_weight[label]
+    gradient[label] = (share_sum * p - pull * complement - x) * step

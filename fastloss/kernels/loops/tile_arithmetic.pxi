@@ -1,0 +1,102 @@
+# What a tile needs besides its formula, expanded once per dtype. n is a multiple of LANES where it
+# is masked.
+
+
+cdef void sum_tile(in_array value_, Py_ssize_t n, double* lanes) noexcept nogil:
+    # LANES running sums in float64: the same order of additions at every vector width, and enough
+    # of them in flight to hide the latency of an addition.
+    cdef const real* value = <const real*>value_
+    cdef double total[LANES]
+    cdef Py_ssize_t i, lane
+    n &= ~<Py_ssize_t>(LANES - 1)
+    for lane in range(LANES):
+        total[lane] = lanes[lane]
+    for i in range(0, n, LANES):
+        for lane in range(LANES):
+            total[lane] += <double>value[i + lane]
+    for lane in range(LANES):
+        lanes[lane] = total[lane]
+
+
+cdef void sum_weighted_tile(in_array value_, in_array weight_, Py_ssize_t n,
+                            double* lanes) noexcept nogil:
+    cdef const real* value = <const real*>value_
+    cdef const real* weight = <const real*>weight_
+    cdef double total[LANES]
+    cdef Py_ssize_t i, lane
+    n &= ~<Py_ssize_t>(LANES - 1)
+    for lane in range(LANES):
+        total[lane] = lanes[lane]
+    for i in range(0, n, LANES):
+        for lane in range(LANES):
+            total[lane] += <double>value[i + lane] * <double>weight[i + lane]
+    for lane in range(LANES):
+        lanes[lane] = total[lane]
+
+
+cdef void scale_tile(in_array x_, double factor_, Py_ssize_t n, out_array y_) noexcept nogil:
+    cdef const real* x = <const real*>x_
+    cdef real* y = <real*>y_
+    cdef real factor = <real>factor_
+    cdef Py_ssize_t i
+    n &= ~<Py_ssize_t>(LANES - 1)
+    for i in range(n):
+        y[i] = x[i] * factor
+
+
+cdef void multiply_tile(in_array x_, Py_ssize_t n, out_array y_) noexcept nogil:
+    cdef const real* x = <const real*>x_
+    cdef real* y = <real*>y_
+    cdef Py_ssize_t i
+    n &= ~<Py_ssize_t>(LANES - 1)
+    for i in range(n):
+        y[i] *= x[i]
+
+
+cdef Py_ssize_t outside_tile(in_array x_, Py_ssize_t n, double lower_, double upper_) noexcept nogil:
+    # How many of x lie outside [lower, upper]; NaN is not outside.
+    cdef const real* x = <const real*>x_
+    cdef real lower = <real>lower_
+    cdef real upper = <real>upper_
+    cdef Py_ssize_t i
+    cdef Py_ssize_t count = 0
+    for i in range(n):
+        count += (x[i] < lower) | (x[i] > upper)
+    return count
+
+
+cdef void half_in(in_array x_, Py_ssize_t n, out_array y_) noexcept nogil:
+    cdef const uint16_t* x = <const uint16_t*>x_
+    cdef real* y = <real*>y_
+    cdef Py_ssize_t i
+    for i in range(n):
+        y[i] = <real>half_to_float(x[i])
+
+
+cdef void bfloat_in(in_array x_, Py_ssize_t n, out_array y_) noexcept nogil:
+    cdef const uint16_t* x = <const uint16_t*>x_
+    cdef real* y = <real*>y_
+    cdef Py_ssize_t i
+    for i in range(n):
+        y[i] = <real>bfloat_to_float(x[i])
+
+
+cdef void transpose_in(in_array x_, Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t stride,
+                       out_array y_) noexcept nogil:
+    # Rows of `columns` classes become classes of `stride` rows.
+    cdef const real* x = <const real*>x_
+    cdef real* y = <real*>y_
+    cdef Py_ssize_t r, k
+    for r in range(rows):
+        for k in range(columns):
+            y[k * stride + r] = x[r * columns + k]
+
+
+cdef void transpose_out(in_array x_, Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t stride,
+                        out_array y_) noexcept nogil:
+    cdef const real* x = <const real*>x_
+    cdef real* y = <real*>y_
+    cdef Py_ssize_t r, k
+    for r in range(rows):
+        for k in range(columns):
+            y[r * columns + k] = x[k * stride + r]

@@ -1,0 +1,59 @@
+# Formulas of fastloss.losses.regression.
+
+
+cdef inline void squared_error(real prediction, real target, double factor,
+                               real* value, real* gradient, real* hessian) noexcept nogil:
+    cdef real residual = prediction - target
+    cdef real slope = 2 * factor
+    value[0] = <real>factor * (residual * residual)
+    gradient[0] = slope * residual
+    hessian[0] = slope
+
+
+cdef inline void absolute_error(real prediction, real target,
+                                real* value, real* gradient, real* hessian) noexcept nogil:
+    cdef real residual = prediction - target
+    value[0] = fabs(residual)
+    gradient[0] = sign_of(residual)
+    hessian[0] = 0.0
+
+
+cdef inline void huber(real prediction, real target, real delta,
+                       real* value, real* gradient, real* hessian) noexcept nogil:
+    cdef real residual = prediction - target
+    cdef real clipped = clip(residual, -delta, delta)
+    value[0] = clipped * (residual - 0.5 * clipped)
+    gradient[0] = clipped
+    hessian[0] = 1.0 if fabs(residual) <= delta else 0.0
+
+
+cdef inline void log_cosh(real prediction, real target,
+                          real* value, real* gradient, real* hessian) noexcept nogil:
+    # With d = exp(-|r|) - 1, known to full relative accuracy, nothing below cancels:
+    #   near zero  log cosh r = log1p(2 sinh^2(r/2)) and 2 sinh^2(r/2) = d^2 / (2 (1 + d)),
+    #   beyond 1   log cosh r = |r| - log 2 + log1p(exp(-2|r|)),
+    #   tanh |r| = -(e - 1) / (e + 1) with e = exp(-2|r|), e - 1 = d (d + 2),
+    #   1 - tanh^2 r = 4 e / (1 + e)^2.
+    cdef real residual = prediction - target
+    cdef real size = fabs(residual)
+    cdef real d = expm1(-size)
+    cdef real decay = 1 + d
+    cdef real e = decay * decay
+    cdef bint near = size < 1
+    cdef real small = d * d / (2 * decay)
+    cdef real offset = 0.0 if near else size - 0.6931471805599453
+    cdef real slope = -(d * (d + 2)) / (1 + e)
+    value[0] = log1p_unit(small if near else e) + offset
+    gradient[0] = -slope if residual < 0 else slope
+    hessian[0] = 4 * e / ((1 + e) * (1 + e))
+
+
+cdef inline void pinball(real prediction, real target, double quantile,
+                         real* value, real* gradient, real* hessian) noexcept nogil:
+    cdef real residual = prediction - target
+    # 1 - quantile in double: 1 - 0.9f would be two ulp away from 0.1f.
+    cdef real over = 1 - quantile
+    cdef real under = -quantile
+    value[0] = over * residual if residual > 0 else under * residual
+    gradient[0] = over if residual > 0 else (under if residual < 0 else residual)
+    hessian[0] = 0.0

@@ -1,0 +1,59 @@
+# What the driver and the tile functions of every instruction-set level agree on.
+
+cdef extern from *:
+    """
+    /* restrict is spelled differently everywhere, and only Cython 3.3 knows the word. */
+    typedef const void *__restrict fastloss_in_array;
+    typedef void *__restrict fastloss_out_array;
+    """
+    ctypedef const void* in_array "fastloss_in_array"
+    ctypedef void* out_array "fastloss_out_array"
+
+cdef enum:
+    # The number of running sums, and what every loop's length is a multiple of: four AVX-512
+    # registers of doubles.
+    LANES = 32
+    # Elements of a tile: with three inputs and three outputs in double it just fits a 32 KiB L1.
+    TILE = 512
+    # Rows of a block of rows that are laid out class by class.
+    ROWS = 64
+    # Up to so many classes a row is too short to vectorise along: work across rows instead.
+    FEW_CLASSES = 32
+
+# Rows over classes, as a softmax formula's tile function takes them: either one row whose classes
+# are contiguous, or a block of `rows` rows (a multiple of LANES) with class k at k * stride.
+cdef struct ClassTile:
+    Py_ssize_t rows
+    Py_ssize_t classes
+    const void* logits
+    Py_ssize_t logits_stride
+    const void* probabilities       # of the targets; NULL when there are labels
+    Py_ssize_t probabilities_stride
+    const void* label               # per row of a block, as reals; -1: ignored
+    Py_ssize_t row_label            # the same of a single row, never ignored
+    const void* label_weight        # per row, the class weight of the label
+    const void* step                # per row, weight over divisor
+    const void* class_weight        # per class, as reals; NULL: 1
+    double class_weight_sum
+    double smoothing
+    const double* parameters
+    void* value                     # per row
+    void* gradient                  # NULL: not wanted
+    Py_ssize_t gradient_stride
+    void* hessian                   # NULL: not wanted
+    Py_ssize_t hessian_stride
+
+ctypedef void (*elementwise_function)(
+    in_array prediction, in_array target, in_array step, const in_array* varying,
+    const double* parameters, Py_ssize_t n, out_array value, out_array gradient,
+    out_array hessian) noexcept nogil
+ctypedef void (*unary_function)(in_array x, Py_ssize_t n, out_array y) noexcept nogil
+ctypedef void (*sum_function)(in_array value, Py_ssize_t n, double* lanes) noexcept nogil
+ctypedef void (*sum_weighted_function)(
+    in_array value, in_array weight, Py_ssize_t n, double* lanes) noexcept nogil
+ctypedef void (*scale_function)(in_array x, double factor, Py_ssize_t n, out_array y) noexcept nogil
+ctypedef Py_ssize_t (*outside_function)(
+    in_array x, Py_ssize_t n, double lower, double upper) noexcept nogil
+ctypedef void (*transpose_function)(
+    in_array x, Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t stride, out_array y) noexcept nogil
+ctypedef void (*class_function)(const ClassTile* tile) noexcept nogil

@@ -1,0 +1,673 @@
+/* Elementary functions for the inner loops of the kernels, at most 1 ulp from the true value.
+ *
+ * Plain C11 without intrinsics, tables, branches or calls, so that a compiler turns
+ *
+ *     for (i = 0; i < n; i++) y[i] = exp_f32(x[i]);
+ *
+ * into vector code of whatever width the flags allow.  What that takes:
+ *
+ *   - Flags -fno-math-errno -fno-trapping-math: else a ternary is a jump and the loop stays scalar.
+ *   - Never -ffast-math or -fassociative-math: they delete the low parts (a - (a + b)) + b that the
+ *     accuracy rests on.  Give -ffp-contract=off: contraction is said here, by multiply_add, so that
+ *     the same source rounds in the same way under every compiler.
+ *   - No conversion between 64-bit integers and doubles, and no arithmetic right shift of 64 bits:
+ *     AVX2 has neither.  Integers travel in the low bits of a double near 2^52 instead.
+ *
+ * Signed zeros, subnormals (in and out), infinities and NaN are treated as C's Annex F has it; the
+ * floating-point exception flags are not.  Every ternary is written such that NaN, for which
+ * each comparison is false, takes the arm that keeps it.
+ */
+#ifndef FASTLOSS_VECTOR_MATH_H
+#define FASTLOSS_VECTOR_MATH_H
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
+#error "vector_math.h relies on the order of its operations and on NaN: no -ffast-math"
+#endif
+
+/* GCC knows contraction by its flag alone; these two have a pragma, and Arm's clang contracts by
+ * default. */
+#if defined(__clang__)
+#pragma STDC FP_CONTRACT OFF
+#elif defined(_MSC_VER)
+#pragma fp_contract(off)
+#endif
+
+/* MSVC has the instruction at /arch:AVX2, but not as something that a loop vectorises. */
+#if (defined(__GNUC__) || defined(__clang__)) && \
+    (defined(__FMA__) || defined(__ARM_FEATURE_FMA) || defined(__aarch64__))
+#define FASTLOSS_FMA 1
+#else
+#define FASTLOSS_FMA 0
+#endif
+
+/* ---- Bit casts ------------------------------------------------------------------------------ */
+
+static inline uint32_t bits_f32(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+static inline uint64_t bits_f64(double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+static inline float float_of_bits(uint32_t bits)
+{
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static inline double double_of_bits(uint64_t bits)
+{
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+/* 2^n once added to n << (width of the fraction). */
+#define EXPONENT_F32(n) ((uint32_t)(127 + (n)) << 23)
+#define EXPONENT_F64(n) ((uint64_t)(1023 + (n)) << 52)
+
+static inline float absolute_f32(float x)
+{
+    return float_of_bits(bits_f32(x) & 0x7fffffffu);
+}
+
+static inline double absolute_f64(double x)
+{
+    return double_of_bits(bits_f64(x) & 0x7fffffffffffffffu);
+}
+
+static inline float with_sign_f32(float magnitude, float sign)
+{
+    return float_of_bits((bits_f32(magnitude) & 0x7fffffffu) | (bits_f32(sign) & 0x80000000u));
+}
+
+static inline double with_sign_f64(double magnitude, double sign)
+{
+    return double_of_bits((bits_f64(magnitude) & 0x7fffffffffffffffu) |
+                          (bits_f64(sign) & 0x8000000000000000u));
+}
+
+static inline float at_least_f32(float x, float low) { return x < low ? low : x; }
+static inline double at_least_f64(double x, double low) { return x < low ? low : x; }
+static inline float at_most_f32(float x, float high) { return x > high ? high : x; }
+static inline double at_most_f64(double x, double high) { return x > high ? high : x; }
+
+/* Both bounds are compared with x itself: nested, the two become a diamond of jumps that costs a
+ * vector loop twice as many blends. */
+static inline float between_f32(float x, float low, float high)
+{
+    const float bounded = at_least_f32(x, low);
+    return x > high ? high : bounded;
+}
+
+static inline double between_f64(double x, double low, double high)
+{
+    const double bounded = at_least_f64(x, low);
+    return x > high ? high : bounded;
+}
+
+/* ---- Multiply-add ---------------------------------------------------------------------------
+ * multiply_add is fused only where that is free: callers must be right with either rounding.
+ * The one place that cannot do without the exact product has a function of its own below.
+ */
+
+static inline float multiply_add_f32(float a, float b, float c)
+{
+#if FASTLOSS_FMA
+    return __builtin_fmaf(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+static inline double multiply_add_f64(double a, double b, double c)
+{
+#if FASTLOSS_FMA
+    return __builtin_fma(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+/* numerator - quotient * denominator without rounding error, for a quotient that is right to about
+ * an ulp: then the remainder is representable. */
+static inline float division_remainder_f32(float numerator, float quotient, float denominator)
+{
+#if FASTLOSS_FMA
+    return __builtin_fmaf(-quotient, denominator, numerator);
+#else
+    return (float)((double)numerator - (double)quotient * (double)denominator);
+#endif
+}
+
+static inline double division_remainder_f64(double numerator, double quotient, double denominator)
+{
+#if FASTLOSS_FMA
+    return __builtin_fma(-quotient, denominator, numerator);
+#else
+    /* Dekker's product of Veltkamp's halves; callers stay far from where 2^27 x overflows. */
+    const double q = quotient * 0x1.0000002p27, d = denominator * 0x1.0000002p27;
+    const double q_high = q - (q - quotient), d_high = d - (d - denominator);
+    const double q_low = quotient - q_high, d_low = denominator - d_high;
+    const double product = quotient * denominator;
+    const double error = ((q_high * d_high - product) + q_high * d_low + q_low * d_high) + q_low * d_low;
+    return (numerator - product) - error;
+#endif
+}
+
+/* An unevaluated sum: high is the sum rounded, low what that rounding dropped. */
+typedef struct { float high, low; } pair_f32;
+typedef struct { double high, low; } pair_f64;
+
+/* a + b with nothing lost, for |a| >= |b| (or a = 0). */
+static inline pair_f32 ordered_sum_f32(float a, float b)
+{
+    const float sum = a + b;
+    return (pair_f32){sum, (a - sum) + b};
+}
+
+static inline pair_f64 ordered_sum_f64(double a, double b)
+{
+    const double sum = a + b;
+    return (pair_f64){sum, (a - sum) + b};
+}
+
+/* a + b with nothing lost, in any order (Knuth). */
+static inline pair_f32 exact_sum_f32(float a, float b)
+{
+    const float sum = a + b, b_part = sum - a;
+    return (pair_f32){sum, (a - (sum - b_part)) + (b - b_part)};
+}
+
+static inline pair_f64 exact_sum_f64(double a, double b)
+{
+    const double sum = a + b, b_part = sum - a;
+    return (pair_f64){sum, (a - (sum - b_part)) + (b - b_part)};
+}
+
+/* The quotient of two pairs, for one division: what the reciprocal and its product got wrong is
+ * in the remainder, and the remainder needs no more than the reciprocal's own accuracy. */
+static inline float quotient_f32(pair_f32 numerator, pair_f32 denominator)
+{
+    const float reciprocal = 1.0f / denominator.high;
+    const float quotient = numerator.high * reciprocal;
+    const float remainder = division_remainder_f32(numerator.high, quotient, denominator.high) +
+                            multiply_add_f32(-quotient, denominator.low, numerator.low);
+    return multiply_add_f32(remainder, reciprocal, quotient);
+}
+
+static inline double quotient_f64(pair_f64 numerator, pair_f64 denominator)
+{
+    const double reciprocal = 1.0 / denominator.high;
+    const double quotient = numerator.high * reciprocal;
+    const double remainder = division_remainder_f64(numerator.high, quotient, denominator.high) +
+                             multiply_add_f64(-quotient, denominator.low, numerator.low);
+    return multiply_add_f64(remainder, reciprocal, quotient);
+}
+
+/* ---- The exponential family -----------------------------------------------------------------
+ * x = n ln2 + r with n the integer nearest to x / ln2, so |r| <= ln2 / 2, and e^x = 2^n e^r.
+ */
+
+typedef struct {
+    float high, low;   /* r and what its rounding dropped */
+    uint32_t exponent; /* n << 23, modulo 2^32 */
+} reduced_f32;
+
+typedef struct {
+    double high, low;  /* r and what its rounding dropped */
+    uint64_t exponent; /* n << 52, modulo 2^64 */
+} reduced_f64;
+
+/* Adding 1.5 * 2^23 leaves round(x / ln2) in the low bits, as a float and as an integer at once.
+ * ln2 is split such that n times its high part (15 bits) is exact even without FMA. */
+static inline reduced_f32 reduce_f32(float x)
+{
+    const float shifted = multiply_add_f32(x, 0x1.715476p0f, 0x1.8p23f);
+    const float n = shifted - 0x1.8p23f;
+    const float coarse = multiply_add_f32(n, -0x1.62e4p-1f, x);
+    const float high = multiply_add_f32(n, -0x1.7f7d1cp-20f, coarse);
+    const float low = multiply_add_f32(n, -0x1.7f7d1cp-20f, coarse - high);
+    return (reduced_f32){high, low, bits_f32(shifted) << 23};
+}
+
+static inline reduced_f64 reduce_f64(double x)
+{
+    const double shifted = multiply_add_f64(x, 0x1.71547652b82fep0, 0x1.8p52);
+    const double n = shifted - 0x1.8p52;
+    const double coarse = multiply_add_f64(n, -0x1.62e42fefa38p-1, x);
+    const double high = multiply_add_f64(n, -0x1.ef35793c7673p-45, coarse);
+    const double low = multiply_add_f64(n, -0x1.ef35793c7673p-45, coarse - high);
+    return (reduced_f64){high, low, bits_f64(shifted) << 52};
+}
+
+/* q of e^r - 1 = r + r^2 q(r), minimax on |r| <= ln2 / 2.  What it minimises is the error in ulp of
+ * 2^n e^r - 1 at the worst n, which is n = 1 (there the 1 halves the result and not the error):
+ * 0.21 ulp in float32, 0.003 in float64; to e^r it is worth a third of that.
+ *
+ * Here and below, float64 takes the upper coefficients in two chains, of even and odd powers: one
+ * chain of so many is a latency that a loop of 256-bit vectors cannot hide.  The last two
+ * coefficients stay in one chain, for their roundings reach the result. */
+static inline float expm1_quotient_f32(float r)
+{
+    float q = 0x1.6ad984p-10f;
+    q = multiply_add_f32(q, r, 0x1.121f2ap-7f);
+    q = multiply_add_f32(q, r, 0x1.55570cp-5f);
+    q = multiply_add_f32(q, r, 0x1.5554cp-3f);
+    q = multiply_add_f32(q, r, 0x1p-1f);
+    return q;
+}
+
+static inline double expm1_quotient_f64(double r)
+{
+    const double square = r * r;
+    double even = 0x1.1e5f76b57a251p-29;
+    double odd = 0x1.af5c39288445ap-26;
+    even = multiply_add_f64(even, square, 0x1.27e5874b9d51cp-22);
+    odd = multiply_add_f64(odd, square, 0x1.71ddfa1eb1936p-19);
+    even = multiply_add_f64(even, square, 0x1.a01a015ba0873p-16);
+    odd = multiply_add_f64(odd, square, 0x1.a01a01aefc886p-13);
+    even = multiply_add_f64(even, square, 0x1.6c16c16c2382fp-10);
+    odd = multiply_add_f64(odd, square, 0x1.111111110f9c3p-7);
+    even = multiply_add_f64(even, square, 0x1.555555555553dp-5);
+    double q = multiply_add_f64(odd, r, even);
+    q = multiply_add_f64(q, r, 0x1.5555555555558p-3);
+    q = multiply_add_f64(q, r, 0x1p-1);
+    return q;
+}
+
+/* e^r, without the low part of r, which is worth less than 0.2 ulp.  1 + r is kept exact: rounded, it
+ * would cost as much again. */
+static inline float exp_rounded_f32(float r)
+{
+    const pair_f32 sum = ordered_sum_f32(1.0f, r);
+    return sum.high + multiply_add_f32(r * r, expm1_quotient_f32(r), sum.low);
+}
+
+static inline double exp_rounded_f64(double r)
+{
+    const pair_f64 sum = ordered_sum_f64(1.0, r);
+    return sum.high + multiply_add_f64(r * r, expm1_quotient_f64(r), sum.low);
+}
+
+/* e^r with the low part, to about 2^-27 (float32) and 2^-57 (float64). */
+static inline pair_f32 exp_pair_f32(reduced_f32 r)
+{
+    const pair_f32 sum = ordered_sum_f32(1.0f, r.high);
+    const float tail = sum.low + r.low;
+    return ordered_sum_f32(
+        sum.high, multiply_add_f32(r.high * r.high, expm1_quotient_f32(r.high), tail));
+}
+
+static inline pair_f64 exp_pair_f64(reduced_f64 r)
+{
+    const pair_f64 sum = ordered_sum_f64(1.0, r.high);
+    const double tail = sum.low + r.low;
+    return ordered_sum_f64(
+        sum.high, multiply_add_f64(r.high * r.high, expm1_quotient_f64(r.high), tail));
+}
+
+/* 2^n takes two factors, for n runs past the exponents on both sides: the first, 2^(n + 32) or
+ * 2^(n - 1), is always normal; the second, 2^-32 or 2, rounds into the subnormals or overflows.
+ * Beyond the bounds the result is 0 or inf all the same. */
+static inline float exp_f32(float x)
+{
+    const reduced_f32 r = reduce_f32(between_f32(x, -104.0f, 89.0f));
+    const uint32_t bias = x < 0.0f ? EXPONENT_F32(32) : EXPONENT_F32(-1);
+    const float rest = x < 0.0f ? 0x1p-32f : 2.0f;
+    return exp_rounded_f32(r.high) * float_of_bits(r.exponent + bias) * rest;
+}
+
+static inline double exp_f64(double x)
+{
+    const reduced_f64 r = reduce_f64(between_f64(x, -746.0, 710.0));
+    const uint64_t bias = x < 0.0 ? EXPONENT_F64(64) : EXPONENT_F64(-1);
+    const double rest = x < 0.0 ? 0x1p-64 : 2.0;
+    return exp_rounded_f64(r.high) * double_of_bits(r.exponent + bias) * rest;
+}
+
+/* exp for x <= 0 (and NaN): no upper bound, and the two factors need no choice. */
+static inline float exp_nonpositive_f32(float x)
+{
+    const reduced_f32 r = reduce_f32(at_least_f32(x, -104.0f));
+    return exp_rounded_f32(r.high) * float_of_bits(r.exponent + EXPONENT_F32(32)) * 0x1p-32f;
+}
+
+static inline double exp_nonpositive_f64(double x)
+{
+    const reduced_f64 r = reduce_f64(at_least_f64(x, -746.0));
+    return exp_rounded_f64(r.high) * double_of_bits(r.exponent + EXPONENT_F64(64)) * 0x1p-64;
+}
+
+/* (e^x - 1) / 2 from scale = 2^(n-1) and shifted = scale - 1/2 as a pair.  Halved, because 2^n itself
+ * overflows before e^x - 1 does.  Where shifted is not 0, it is larger than scale (e^r - 1), so the
+ * ordered sum is exact. */
+static inline pair_f32 half_expm1_f32(reduced_f32 r, float scale, pair_f32 shifted)
+{
+    const float tail = r.high * r.high * expm1_quotient_f32(r.high);
+    const pair_f32 expm1 = ordered_sum_f32(r.high, tail);
+    const pair_f32 sum = ordered_sum_f32(shifted.high, scale * expm1.high);
+    const float low = multiply_add_f32(scale, expm1.low + r.low, shifted.low);
+    return (pair_f32){sum.high, sum.low + low};
+}
+
+static inline pair_f64 half_expm1_f64(reduced_f64 r, double scale, pair_f64 shifted)
+{
+    const double tail = r.high * r.high * expm1_quotient_f64(r.high);
+    const pair_f64 expm1 = ordered_sum_f64(r.high, tail);
+    const pair_f64 sum = ordered_sum_f64(shifted.high, scale * expm1.high);
+    const double low = multiply_add_f64(scale, expm1.low + r.low, shifted.low);
+    return (pair_f64){sum.high, sum.low + low};
+}
+
+/* At the lower bound, e^x - 1 is -1 to half an ulp.  The ordered sum is exact for x > 0, where it
+ * counts; below, what it drops is less than e^x, against an ulp of 1.  A tiny x is its own answer,
+ * which keeps -0 and the last bit of a subnormal that halving would drop. */
+static inline float expm1_f32(float x)
+{
+    const reduced_f32 r = reduce_f32(between_f32(x, -18.0f, 89.0f));
+    const float scale = float_of_bits(r.exponent + EXPONENT_F32(-1));
+    const pair_f32 half = half_expm1_f32(r, scale, ordered_sum_f32(scale, -0.5f));
+    const float result = 2.0f * (half.high + half.low);
+    return absolute_f32(x) < 0x1p-25f ? x : result;
+}
+
+static inline double expm1_f64(double x)
+{
+    const reduced_f64 r = reduce_f64(between_f64(x, -38.0, 710.0));
+    const double scale = double_of_bits(r.exponent + EXPONENT_F64(-1));
+    const pair_f64 half = half_expm1_f64(r, scale, ordered_sum_f64(scale, -0.5));
+    const double result = 2.0 * (half.high + half.low);
+    return absolute_f64(x) < 0x1p-54 ? x : result;
+}
+
+/* ---- The logarithm family -------------------------------------------------------------------
+ * x = 2^k (1 + f) with 1 + f in [3/4, 3/2), and log x = k ln2 + log(1 + f).
+ */
+
+/* k ln2 + log(1 + f), where log(1 + f) = f + f^2 q(f), q minimax for the relative error: 2^-27.6 and
+ * 2^-56.6.  k times the high part of ln2 is exact, and larger than f unless k = 0. */
+static inline float log_sum_f32(float k, float f)
+{
+    float q = -0x1.71daaap-5f;
+    q = multiply_add_f32(q, f, 0x1.acf6fap-4f);
+    q = multiply_add_f32(q, f, -0x1.0d9cb4p-3f);
+    q = multiply_add_f32(q, f, 0x1.28822ep-3f);
+    q = multiply_add_f32(q, f, -0x1.54ed9ep-3f);
+    q = multiply_add_f32(q, f, 0x1.996982p-3f);
+    q = multiply_add_f32(q, f, -0x1.000048p-2f);
+    q = multiply_add_f32(q, f, 0x1.5555a4p-2f);
+    q = multiply_add_f32(q, f, -0x1p-1f);
+    const pair_f32 sum = ordered_sum_f32(k * 0x1.62e4p-1f, f);
+    const float tail = multiply_add_f32(k, 0x1.7f7d1cp-20f, sum.low);
+    return sum.high + multiply_add_f32(f * f, q, tail);
+}
+
+static inline double log_sum_f64(double k, double f)
+{
+    const double square = f * f;
+    double even = -0x1.e16d4f7dea10cp-6;
+    double odd = 0x1.090db89cb6cf4p-7;
+    odd = multiply_add_f64(odd, square, 0x1.9f44483d6150fp-5);
+    even = multiply_add_f64(even, square, -0x1.e8e6a2ce138c7p-5);
+    odd = multiply_add_f64(odd, square, 0x1.f2543d377014fp-5);
+    even = multiply_add_f64(even, square, -0x1.fffdafd7d0536p-5);
+    odd = multiply_add_f64(odd, square, 0x1.101cadfb7052bp-4);
+    even = multiply_add_f64(even, square, -0x1.24656920f0c8ap-4);
+    odd = multiply_add_f64(odd, square, 0x1.3b1f012fce0f6p-4);
+    even = multiply_add_f64(even, square, -0x1.55593a021d113p-4);
+    odd = multiply_add_f64(odd, square, 0x1.745cec509145fp-4);
+    even = multiply_add_f64(even, square, -0x1.999972c78e925p-4);
+    odd = multiply_add_f64(odd, square, 0x1.c71c70dc9c389p-4);
+    even = multiply_add_f64(even, square, -0x1.00000063da00bp-3);
+    odd = multiply_add_f64(odd, square, 0x1.249249297a85bp-3);
+    even = multiply_add_f64(even, square, -0x1.555555545967dp-3);
+    odd = multiply_add_f64(odd, square, 0x1.999999998c5ccp-3);
+    even = multiply_add_f64(even, square, -0x1.000000000076dp-2);
+    double q = multiply_add_f64(odd, f, even);
+    q = multiply_add_f64(q, f, 0x1.55555555555a1p-2);
+    q = multiply_add_f64(q, f, -0x1p-1);
+    const pair_f64 sum = ordered_sum_f64(k * 0x1.62e42fefa38p-1, f);
+    const double tail = multiply_add_f64(k, 0x1.ef35793c7673p-45, sum.low);
+    return sum.high + multiply_add_f64(f * f, q, tail);
+}
+
+/* k << (width of the fraction), of the k for which 2^-k x is in [3/4, 3/2). */
+static inline uint32_t log_exponent_f32(float x)
+{
+    return (bits_f32(x) - 0x3f400000u) & 0xff800000u;
+}
+
+static inline uint64_t log_exponent_f64(double x)
+{
+    return (bits_f64(x) - 0x3fe8000000000000u) & 0xfff0000000000000u;
+}
+
+static inline float exponent_to_float(uint32_t exponent)
+{
+    return (float)((int32_t)exponent >> 23);
+}
+
+/* There is no vector conversion from 64-bit integers before AVX-512: the biased exponent goes into
+ * the low bits of 2^52, and the subtraction makes a number of it. */
+static inline double exponent_to_double(uint64_t exponent)
+{
+    const uint64_t biased = (exponent + EXPONENT_F64(0)) >> 52;
+    return double_of_bits(biased | EXPONENT_F64(52)) - (0x1p52 + 1023.0);
+}
+
+static inline float log_f32(float x)
+{
+    const float normal = x < 0x1p-126f ? x * 0x1p24f : x;
+    const float shift = x < 0x1p-126f ? 24.0f : 0.0f;
+    const uint32_t exponent = log_exponent_f32(normal);
+    const float f = float_of_bits(bits_f32(normal) - exponent) - 1.0f;
+    const float result = log_sum_f32(exponent_to_float(exponent) - shift, f);
+    const float undefined = x == 0.0f ? -INFINITY : NAN;
+    const float positive = x > 0.0f ? result : undefined;
+    return x < INFINITY ? positive : x;
+}
+
+static inline double log_f64(double x)
+{
+    const double normal = x < 0x1p-1022 ? x * 0x1p53 : x;
+    const double shift = x < 0x1p-1022 ? 53.0 : 0.0;
+    const uint64_t exponent = log_exponent_f64(normal);
+    const double f = double_of_bits(bits_f64(normal) - exponent) - 1.0;
+    const double result = log_sum_f64(exponent_to_double(exponent) - shift, f);
+    const double undefined = x == 0.0 ? -(double)INFINITY : (double)NAN;
+    const double positive = x > 0.0 ? result : undefined;
+    return x < (double)INFINITY ? positive : x;
+}
+
+/* The rounding of 1 + x chooses k and does no more: f = 2^-k x - (1 - 2^-k) has no rounding error at
+ * all.  2^-k x is x with another exponent, and their difference fits the fraction; that is why
+ * 1 + f lies in [3/4, 3/2) and not in the usual [sqrt 1/2, sqrt 2).  (For k past the fraction's
+ * width, 2^-k does not count; for the largest k its bits wrap to -inf, which at_most takes back.) */
+static inline float log1p_f32(float x)
+{
+    const uint32_t exponent = log_exponent_f32(1.0f + x);
+    const float scaled = float_of_bits(bits_f32(x) - exponent);
+    const float power = float_of_bits(EXPONENT_F32(0) - exponent);
+    const float f = scaled - at_most_f32(1.0f - power, 1.0f);
+    const float result = with_sign_f32(log_sum_f32(exponent_to_float(exponent), f), x);
+    const float undefined = x == -1.0f ? -INFINITY : NAN;
+    const float defined = x > -1.0f ? result : undefined;
+    return x < INFINITY ? defined : x;
+}
+
+static inline double log1p_f64(double x)
+{
+    const uint64_t exponent = log_exponent_f64(1.0 + x);
+    const double scaled = double_of_bits(bits_f64(x) - exponent);
+    const double power = double_of_bits(EXPONENT_F64(0) - exponent);
+    const double f = scaled - at_most_f64(1.0 - power, 1.0);
+    const double result = with_sign_f64(log_sum_f64(exponent_to_double(exponent), f), x);
+    const double undefined = x == -1.0 ? -(double)INFINITY : (double)NAN;
+    const double defined = x > -1.0 ? result : undefined;
+    return x < (double)INFINITY ? defined : x;
+}
+
+/* log(1 + x) = x - x^2/4 + x^2 q(x - 1/2) on the whole of [0, 1]: as many terms as log takes, and no
+ * reduction.  q is minimax for the relative error, 2^-27.0 and 2^-56.5.  Two things keep the ulp at
+ * x near 1, where neither x^2 nor the coefficients help: the quarter, summed without error, leaves
+ * a q of at most 1/4 instead of 1/2; and about 1/2 the coefficients fall fast, so that
+ * Horner's roundings do not pile up. */
+static inline pair_f32 log1p_unit_pair_f32(float x)
+{
+    const float z = x - 0.5f;
+    float q = -0x1.9fd09ep-9f;
+    q = multiply_add_f32(q, z, 0x1.c7d3ecp-8f);
+    q = multiply_add_f32(q, z, -0x1.506ea2p-7f);
+    q = multiply_add_f32(q, z, 0x1.10e308p-6f);
+    q = multiply_add_f32(q, z, -0x1.d958e6p-6f);
+    q = multiply_add_f32(q, z, 0x1.a28484p-5f);
+    q = multiply_add_f32(q, z, -0x1.7de15ap-4f);
+    q = multiply_add_f32(q, z, 0x1.6f0d78p-3f);
+    q = multiply_add_f32(q, z, -0x1.066e08p-3f);
+    const float quarter = -0.25f * x;
+    const float high = multiply_add_f32(quarter, x, x);
+    const float low = multiply_add_f32(quarter, x, x - high);
+    return (pair_f32){high, multiply_add_f32(x * x, q, low)};
+}
+
+static inline pair_f64 log1p_unit_pair_f64(double x)
+{
+    const double z = x - 0.5;
+    const double square = z * z;
+    double even = -0x1.aba90498294c9p-15;
+    double odd = 0x1.a85a3f75a59e2p-16;
+    odd = multiply_add_f64(odd, square, 0x1.ba36ba75aa675p-15);
+    even = multiply_add_f64(even, square, -0x1.2ac4a5063c51ep-14);
+    odd = multiply_add_f64(odd, square, 0x1.0731424f80b04p-13);
+    even = multiply_add_f64(even, square, -0x1.ad8a084869477p-13);
+    odd = multiply_add_f64(odd, square, 0x1.5327483d88aecp-12);
+    even = multiply_add_f64(even, square, -0x1.0ed26aa8e4318p-11);
+    odd = multiply_add_f64(odd, square, 0x1.b3ddba916163dp-11);
+    even = multiply_add_f64(even, square, -0x1.6075daec19d5p-10);
+    odd = multiply_add_f64(odd, square, 0x1.1ebd3f3795c6bp-9);
+    even = multiply_add_f64(even, square, -0x1.d5faf2c8d1818p-9);
+    odd = multiply_add_f64(odd, square, 0x1.84904efde6d13p-8);
+    even = multiply_add_f64(even, square, -0x1.44ba45d7c0feap-7);
+    odd = multiply_add_f64(odd, square, 0x1.131116fb98432p-6);
+    even = multiply_add_f64(even, square, -0x1.da3482488a6adp-6);
+    odd = multiply_add_f64(odd, square, 0x1.a279c04c79c59p-5);
+    even = multiply_add_f64(even, square, -0x1.7ddf1fe86abddp-4);
+    double q = multiply_add_f64(odd, z, even);
+    q = multiply_add_f64(q, z, 0x1.6f0d7bd624be3p-3);
+    q = multiply_add_f64(q, z, -0x1.066e09a033dap-3);
+    const double quarter = -0.25 * x;
+    const double high = multiply_add_f64(quarter, x, x);
+    const double low = multiply_add_f64(quarter, x, x - high);
+    return (pair_f64){high, multiply_add_f64(x * x, q, low)};
+}
+
+static inline float log1p_unit_f32(float x)
+{
+    const pair_f32 sum = log1p_unit_pair_f32(x);
+    return sum.high + sum.low;
+}
+
+static inline double log1p_unit_f64(double x)
+{
+    const pair_f64 sum = log1p_unit_pair_f64(x);
+    return sum.high + sum.low;
+}
+
+/* ---- Compositions ---------------------------------------------------------------------------
+ * All of them start from e^-|x|, which cannot overflow, carried as a pair: its rounding error
+ * alone would cost them the ulp that is left.
+ */
+
+/* 1 / (1 + e) for x >= 0 and e / (1 + e) for x < 0, with e = e^-|x| = 2^n m.  The second is computed
+ * as (m / (1 + e)) 2^n, so that the quotient never sees a subnormal. */
+static inline float sigmoid_f32(float x)
+{
+    const reduced_f32 r = reduce_f32(at_least_f32(-absolute_f32(x), -104.0f));
+    const pair_f32 m = exp_pair_f32(r);
+    const float power = float_of_bits(r.exponent + EXPONENT_F32(32)) * 0x1p-32f;
+    pair_f32 denominator = ordered_sum_f32(1.0f, m.high * power);
+    denominator.low = multiply_add_f32(m.low, power, denominator.low);
+    const pair_f32 numerator = {x < 0.0f ? m.high : 1.0f, x < 0.0f ? m.low : 0.0f};
+    return quotient_f32(numerator, denominator) * (x < 0.0f ? power : 1.0f);
+}
+
+static inline double sigmoid_f64(double x)
+{
+    const reduced_f64 r = reduce_f64(at_least_f64(-absolute_f64(x), -746.0));
+    const pair_f64 m = exp_pair_f64(r);
+    const double power = double_of_bits(r.exponent + EXPONENT_F64(64)) * 0x1p-64;
+    pair_f64 denominator = ordered_sum_f64(1.0, m.high * power);
+    denominator.low = multiply_add_f64(m.low, power, denominator.low);
+    const pair_f64 numerator = {x < 0.0 ? m.high : 1.0, x < 0.0 ? m.low : 0.0};
+    return quotient_f64(numerator, denominator) * (x < 0.0 ? power : 1.0);
+}
+
+/* tanh |x| = -h / (1 + h) with h = (e^-2|x| - 1) / 2.  From the bound on, tanh rounds to 1.  Near
+ * there, -1/2 + scale does not fit the fraction, and 1 + h doubles what is dropped: hence the pair,
+ * in the order that is exact for n <= 0. */
+static inline float tanh_f32(float x)
+{
+    const reduced_f32 r = reduce_f32(-2.0f * at_most_f32(absolute_f32(x), 10.0f));
+    const float scale = float_of_bits(r.exponent + EXPONENT_F32(-1));
+    const pair_f32 h = half_expm1_f32(r, scale, ordered_sum_f32(-0.5f, scale));
+    pair_f32 denominator = ordered_sum_f32(1.0f, h.high);
+    denominator.low += h.low;
+    return with_sign_f32(quotient_f32((pair_f32){-h.high, -h.low}, denominator), x);
+}
+
+static inline double tanh_f64(double x)
+{
+    const reduced_f64 r = reduce_f64(-2.0 * at_most_f64(absolute_f64(x), 20.0));
+    const double scale = double_of_bits(r.exponent + EXPONENT_F64(-1));
+    const pair_f64 h = half_expm1_f64(r, scale, ordered_sum_f64(-0.5, scale));
+    pair_f64 denominator = ordered_sum_f64(1.0, h.high);
+    denominator.low += h.low;
+    return with_sign_f64(quotient_f64((pair_f64){-h.high, -h.low}, denominator), x);
+}
+
+/* log(1 + e^x) = max(x, 0) + log(1 + e) with e = e^-|x|.  The low part of e enters by the derivative
+ * of the logarithm, 1 / (1 + e), for which 1 - e / 2 will do.  Past the bound the answer is x, chosen
+ * outright because the exact sum makes NaN of inf - inf. */
+static inline float softplus_f32(float x)
+{
+    const reduced_f32 r = reduce_f32(at_least_f32(-absolute_f32(x), -104.0f));
+    const pair_f32 m = exp_pair_f32(r);
+    const float power = float_of_bits(r.exponent + EXPONENT_F32(32)) * 0x1p-32f;
+    const pair_f32 e = {m.high * power, m.low * power};
+    const pair_f32 log1p = log1p_unit_pair_f32(e.high);
+    const pair_f32 sum = exact_sum_f32(at_least_f32(x, 0.0f), log1p.high);
+    const float tail = multiply_add_f32(e.low, multiply_add_f32(e.high, -0.5f, 1.0f), log1p.low);
+    const float result = sum.high + (sum.low + tail);
+    return x > 104.0f ? x : result;
+}
+
+static inline double softplus_f64(double x)
+{
+    const reduced_f64 r = reduce_f64(at_least_f64(-absolute_f64(x), -746.0));
+    const pair_f64 m = exp_pair_f64(r);
+    const double power = double_of_bits(r.exponent + EXPONENT_F64(64)) * 0x1p-64;
+    const pair_f64 e = {m.high * power, m.low * power};
+    const pair_f64 log1p = log1p_unit_pair_f64(e.high);
+    const pair_f64 sum = exact_sum_f64(at_least_f64(x, 0.0), log1p.high);
+    const double tail = multiply_add_f64(e.low, multiply_add_f64(e.high, -0.5, 1.0), log1p.low);
+    const double result = sum.high + (sum.low + tail);
+    return x > 746.0 ? x : result;
+}
+
+static inline float log_sigmoid_f32(float x) { return -softplus_f32(-x); }
+static inline double log_sigmoid_f64(double x) { return -softplus_f64(-x); }
+
+#endif

@@ -1,0 +1,41 @@
+# The words that formulas are written in. The build expands this file once for float and once for
+# double: `real` becomes the type, and every name declared here gets the suffix _f32 or _f64.
+
+cdef extern from "vector_math.h" nogil:
+    real exp(real x)
+    real exp_nonpositive(real x)
+    real log(real x)
+    real log1p(real x)
+    real log1p_unit(real x)
+    real expm1(real x)
+    real tanh(real x)
+    real sigmoid(real x)
+    real softplus(real x)
+    real log_sigmoid(real x)
+
+cdef extern from *:
+    """
+    #include <math.h>
+    #define fabs_f32 fabsf
+    #define fabs_f64 fabs
+    """
+    real fabs(real x) nogil
+
+
+cdef inline real minus_infinity() noexcept nogil:
+    return -INFINITY
+
+
+cdef inline real clip(real x, real lower, real upper) noexcept nogil:
+    # NaN compares false with both bounds and passes through.
+    return lower if x < lower else (upper if x > upper else x)
+
+
+cdef inline real sign_of(real x) noexcept nogil:
+    # Zero at zero, NaN at NaN.
+    return 1.0 if x > 0 else (-1.0 if x < 0 else x)
+
+
+cdef inline real product(real factor, real x) noexcept nogil:
+    # A factor of zero wins over an infinite x: 0 * log 0 = 0.
+    return factor * x if factor != 0 else 0.0

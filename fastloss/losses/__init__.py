@@ -1,0 +1,1 @@
+"""The classes of all losses, a file for each family."""

@@ -1,0 +1,67 @@
+"""Losses by name: ours, and the names that other libraries have for them."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any
+
+from fastloss.losses.base import Loss, losses, snake_case
+
+
+def _names() -> dict[str, tuple[type[Loss], dict[str, Any]]]:
+    names: dict[str, tuple[type[Loss], dict[str, Any]]] = {}
+    for cls in losses():
+        for alias, preset in cls.aliases.items():
+            names[alias] = (cls, preset)
+    # Our own names win over a library that uses one of them for something else.
+    for cls in losses():
+        names[cls.__name__] = (cls, {})
+        names[snake_case(cls.__name__)] = (cls, {})
+    return names
+
+
+def get(name: str, **parameters: Any) -> Loss:
+    """Make a loss by its name, or by the name that another library has for it.
+
+    A name means what it means where it comes from: Keras's ``"binary_crossentropy"`` takes
+    probabilities and is :class:`LogLoss`; ``"reg:squarederror"`` has the factor 1/2.
+
+    Parameters
+    ----------
+    name : str
+        A class's name (``"Huber"``), the same in snake case (``"huber"``), or an alias; capitals
+        do not matter unless two names differ by them alone.
+    **parameters
+        Hyper-parameters of the loss; they win over what an alias implies.
+
+    Raises
+    ------
+    ValueError
+        If there is no such loss; the message lists the near names.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.get("huber", delta=1.5)
+    Huber(delta=1.5)
+    >>> fl.get("reg:squarederror")
+    SquaredError(half=True)
+    >>> fl.get("hubert")
+    Traceback (most recent call last):
+    ...
+    ValueError: unknown loss 'hubert'; near names: 'huber', ...
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"name must be a string, got {name!r}")
+    names = _names()
+    found = names.get(name)
+    if found is None:
+        folded = {key.lower(): value for key, value in names.items()}
+        found = folded.get(name.lower())
+    if found is None:
+        near = difflib.get_close_matches(name.lower(), sorted({n.lower() for n in names}), 5, 0.5)
+        known = near or sorted(snake_case(cls.__name__) for cls in losses())
+        listed = ", ".join(repr(n) for n in known)
+        raise ValueError(f"unknown loss {name!r}; {'near' if near else 'known'} names: {listed}")
+    cls, preset = found
+    return cls(**{**preset, **parameters})
