@@ -7,15 +7,15 @@ cdef inline void binary_cross_entropy(real prediction, real target, varying pos_
     # One exponential, e = exp(-|z|), serves both halves of the line, so nothing overflows. The
     # gradient (1 - t) s(z) - w t s(-z) is put over the common denominator 1 + e instead of being
     # formed as s(z) - t, which loses every digit when s(z) is near t.
-    cdef real keep = 1 - label_smoothing
+    cdef real keep = 1.0 - label_smoothing
     cdef real floor = 0.5 * label_smoothing
     cdef real t = target * keep + floor
-    cdef real negative = 1 - t
+    cdef real negative = 1.0 - t
     cdef real positive = pos_weight * t
-    cdef bint right = prediction >= 0
+    cdef bint right = prediction >= 0.0
     cdef real size = fabs(prediction)
     cdef real e = exp_nonpositive(-size)
-    cdef real one_plus_e = 1 + e
+    cdef real one_plus_e = 1.0 + e
     cdef real total = negative + positive
     cdef real wrong = negative if right else positive
     cdef real agree = positive if right else negative
@@ -28,18 +28,18 @@ cdef inline void binary_cross_entropy(real prediction, real target, varying pos_
 cdef inline void log_loss(real prediction, real target, double eps,
                           real* value, real* gradient, real* hessian) noexcept nogil:
     cdef real lower = eps
-    cdef real upper = 1 - eps
+    cdef real upper = 1.0 - eps
     cdef real p = clip(prediction, lower, upper)
-    cdef real q = 1 - p
-    cdef real rest = 1 - target
+    cdef real q = 1.0 - p
+    cdef real rest = 1.0 - target
     cdef bint flat = (prediction < lower) | (prediction > upper)
     # At t = 0 and t = 1 one term of the gradient vanishes and (p - t) / (p (1 - p)) may be 0 / 0.
-    cdef real numerator = -1.0 if rest == 0 else (1.0 if target == 0 else p - target)
-    cdef real denominator = p if rest == 0 else (q if target == 0 else p * q)
+    cdef real numerator = -1.0 if rest == 0.0 else (1.0 if target == 0.0 else p - target)
+    cdef real denominator = p if rest == 0.0 else (q if target == 0.0 else p * q)
     value[0] = -product(target, log(p)) - product(rest, log1p(-p))
     gradient[0] = 0.0 if flat else numerator / denominator
     hessian[0] = 0.0 if flat else (
-        (0.0 if target == 0 else target / (p * p)) + (0.0 if rest == 0 else rest / (q * q)))
+        (0.0 if target == 0.0 else target / (p * p)) + (0.0 if rest == 0.0 else rest / (q * q)))
 
 
 cdef inline void focal(real prediction, real target, double gamma, double alpha, double balanced,
@@ -50,29 +50,29 @@ cdef inline void focal(real prediction, real target, double gamma, double alpha,
     # itself underflows long before u^gamma does; gamma u^gamma u'/u needs no power gamma - 1, which
     # would be infinite at u = 0.
     cdef real g = gamma
-    cdef bint right = prediction >= 0
+    cdef bint right = prediction >= 0.0
     cdef real size = fabs(prediction)
     cdef real e = exp_nonpositive(-size)
-    cdef real one_plus_e = 1 + e
+    cdef real one_plus_e = 1.0 + e
     cdef real log_one_plus_e = log1p_unit(e)
-    cdef real far = 1 - target if right else target
-    cdef real near = target if right else 1 - target
+    cdef real far = 1.0 - target if right else target
+    cdef real near = target if right else 1.0 - target
     cdef real mixed = near * e + far
-    cdef real log_u = (-size if far == 0 else log(mixed)) - log_one_plus_e
+    cdef real log_u = (-size if far == 0.0 else log(mixed)) - log_one_plus_e
     cdef real focus = exp(product(g, log_u))
     cdef real cross_entropy = log_one_plus_e + product(far, size)
-    cdef real a = <real>(1 - balanced) + <real>balanced * (
-        <real>alpha * target + <real>(1 - alpha) * (1 - target))
+    cdef real a = <real>(1.0 - balanced) + <real>balanced * (
+        <real>alpha * target + <real>(1.0 - alpha) * (1.0 - target))
     # Derivatives with respect to |z|: of u over u, of c, and the variance s (1 - s).
-    cdef real ratio = (-1 / one_plus_e) if far == 0 else (
+    cdef real ratio = (-1.0 / one_plus_e) if far == 0.0 else (
         (far - near) * e / (one_plus_e * mixed))
     cdef real slope = (far - near * e) / one_plus_e
     cdef real variance = e / (one_plus_e * one_plus_e)
-    cdef real bend = ratio * ((e - 1) / one_plus_e) + (g - 1) * (ratio * ratio)
+    cdef real bend = ratio * ((e - 1.0) / one_plus_e) + (g - 1.0) * (ratio * ratio)
     cdef real weight = a * focus
     # `product` because a vanishing ratio meets an infinite cross-entropy at z = +-inf.
     cdef real inner = weight * (product(g * ratio, cross_entropy) + slope)
     value[0] = weight * cross_entropy
     gradient[0] = inner if right else -inner
     hessian[0] = weight * (
-        product(g * bend, cross_entropy) + 2 * g * ratio * slope + variance)
+        product(g * bend, cross_entropy) + 2.0 * g * ratio * slope + variance)

@@ -80,6 +80,14 @@ def formulas(text: str) -> list[Formula]:
     return found
 
 
+def check_literals(family: str, text: str) -> None:
+    """Refuse whole-number literals in formulas: Cython would make doubles of them."""
+    for number, line in enumerate(text.split("\n"), 1):
+        code = line.partition("#")[0].replace("[0]", "")
+        if re.search(r"(?<![\w.])\d+(?![\w.])", code):
+            raise ValueError(f"{family}.pxi:{number}: write a whole number as 1.0, not as 1")
+
+
 def typed(text: str, suffix: str) -> str:
     """Expand ``text``, written for ``real``, for one type."""
     ctype = TYPES[suffix]
@@ -169,6 +177,7 @@ def expand() -> str:
     ]
     everything = {}
     for family, text in families.items():
+        check_literals(family, text)
         for formula in formulas(text):
             everything[formula.name] = (family, formula)
             if formula.elementwise:

@@ -4,7 +4,7 @@
 cdef inline void squared_error(real prediction, real target, double factor,
                                real* value, real* gradient, real* hessian) noexcept nogil:
     cdef real residual = prediction - target
-    cdef real slope = 2 * factor
+    cdef real slope = 2.0 * factor
     value[0] = <real>factor * (residual * residual)
     gradient[0] = slope * residual
     hessian[0] = slope
@@ -37,23 +37,23 @@ cdef inline void log_cosh(real prediction, real target,
     cdef real residual = prediction - target
     cdef real size = fabs(residual)
     cdef real d = expm1(-size)
-    cdef real decay = 1 + d
+    cdef real decay = 1.0 + d
     cdef real e = decay * decay
-    cdef bint near = size < 1
-    cdef real small = d * d / (2 * decay)
+    cdef bint near = size < 1.0
+    cdef real small = d * d / (2.0 * decay)
     cdef real offset = 0.0 if near else size - 0.6931471805599453
-    cdef real slope = -(d * (d + 2)) / (1 + e)
+    cdef real slope = -(d * (d + 2.0)) / (1.0 + e)
     value[0] = log1p_unit(small if near else e) + offset
-    gradient[0] = -slope if residual < 0 else slope
-    hessian[0] = 4 * e / ((1 + e) * (1 + e))
+    gradient[0] = -slope if residual < 0.0 else slope
+    hessian[0] = 4.0 * e / ((1.0 + e) * (1.0 + e))
 
 
 cdef inline void pinball(real prediction, real target, double quantile,
                          real* value, real* gradient, real* hessian) noexcept nogil:
     cdef real residual = prediction - target
     # 1 - quantile in double: 1 - 0.9f would be two ulp away from 0.1f.
-    cdef real over = 1 - quantile
+    cdef real over = 1.0 - quantile
     cdef real under = -quantile
-    value[0] = over * residual if residual > 0 else under * residual
-    gradient[0] = over if residual > 0 else (under if residual < 0 else residual)
+    value[0] = over * residual if residual > 0.0 else under * residual
+    gradient[0] = over if residual > 0.0 else (under if residual < 0.0 else residual)
     hessian[0] = 0.0

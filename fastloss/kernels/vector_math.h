@@ -4,18 +4,22 @@
  *
  *     for (i = 0; i < n; i++) y[i] = exp_f32(x[i]);
  *
- * into vector code of whatever width the flags allow.  What that takes:
+ * into vector code of whatever width the flags allow. What that takes:
  *
- *   - Flags -fno-math-errno -fno-trapping-math: else a ternary is a jump and the loop stays scalar.
- *   - Never -ffast-math or -fassociative-math: they delete the low parts (a - (a + b)) + b that the
- *     accuracy rests on.  Give -ffp-contract=off: contraction is said here, by multiply_add, so that
- *     the same source rounds in the same way under every compiler.
+ *   - Flags -fno-math-errno -fno-trapping-math: else a ternary is a jump and the loop is scalar.
+ *   - Never -ffast-math or -fassociative-math: they delete the low parts (a - (a + b)) + b that
+ *     the accuracy rests on. Give -ffp-contract=off: contraction is said here, by multiply_add,
+ *     so that the same source rounds in the same way under every compiler.
  *   - No conversion between 64-bit integers and doubles, and no arithmetic right shift of 64 bits:
- *     AVX2 has neither.  Integers travel in the low bits of a double near 2^52 instead.
+ *     AVX2 has neither. Integers travel in the low bits of a double near 2^52 instead.
+ *   - A double inside a float function would halve its width, so none is there (one place without
+ *     FMA excepted).
  *
  * Signed zeros, subnormals (in and out), infinities and NaN are treated as C's Annex F has it; the
- * floating-point exception flags are not.  Every ternary is written such that NaN, for which
- * each comparison is false, takes the arm that keeps it.
+ * floating-point exception flags are not. Every ternary is written such that NaN, for which each
+ * comparison is false, takes the arm that keeps it.
+ *
+ * The errors are measured by benchmarks/exhaustive_math.py: float32 over every input there is.
  */
 #ifndef FASTLOSS_VECTOR_MATH_H
 #define FASTLOSS_VECTOR_MATH_H
@@ -36,6 +40,14 @@
 #pragma fp_contract(off)
 #endif
 
+/* Forced: a kernel that calls several of these is past the size at which compilers inline by
+ * themselves, and one call left in a loop keeps the whole loop scalar. */
+#if defined(_MSC_VER)
+#define FASTLOSS_INLINE static __forceinline
+#else
+#define FASTLOSS_INLINE static inline __attribute__((always_inline))
+#endif
+
 /* MSVC has the instruction at /arch:AVX2, but not as something that a loop vectorises. */
 #if (defined(__GNUC__) || defined(__clang__)) && \
     (defined(__FMA__) || defined(__ARM_FEATURE_FMA) || defined(__aarch64__))
@@ -46,28 +58,28 @@
 
 /* ---- Bit casts ------------------------------------------------------------------------------ */
 
-static inline uint32_t bits_f32(float x)
+FASTLOSS_INLINE uint32_t bits_f32(float x)
 {
     uint32_t bits;
     memcpy(&bits, &x, sizeof bits);
     return bits;
 }
 
-static inline uint64_t bits_f64(double x)
+FASTLOSS_INLINE uint64_t bits_f64(double x)
 {
     uint64_t bits;
     memcpy(&bits, &x, sizeof bits);
     return bits;
 }
 
-static inline float float_of_bits(uint32_t bits)
+FASTLOSS_INLINE float float_of_bits(uint32_t bits)
 {
     float x;
     memcpy(&x, &bits, sizeof x);
     return x;
 }
 
-static inline double double_of_bits(uint64_t bits)
+FASTLOSS_INLINE double double_of_bits(uint64_t bits)
 {
     double x;
     memcpy(&x, &bits, sizeof x);
@@ -78,41 +90,41 @@ static inline double double_of_bits(uint64_t bits)
 #define EXPONENT_F32(n) ((uint32_t)(127 + (n)) << 23)
 #define EXPONENT_F64(n) ((uint64_t)(1023 + (n)) << 52)
 
-static inline float absolute_f32(float x)
+FASTLOSS_INLINE float absolute_f32(float x)
 {
     return float_of_bits(bits_f32(x) & 0x7fffffffu);
 }
 
-static inline double absolute_f64(double x)
+FASTLOSS_INLINE double absolute_f64(double x)
 {
     return double_of_bits(bits_f64(x) & 0x7fffffffffffffffu);
 }
 
-static inline float with_sign_f32(float magnitude, float sign)
+FASTLOSS_INLINE float with_sign_f32(float magnitude, float sign)
 {
     return float_of_bits((bits_f32(magnitude) & 0x7fffffffu) | (bits_f32(sign) & 0x80000000u));
 }
 
-static inline double with_sign_f64(double magnitude, double sign)
+FASTLOSS_INLINE double with_sign_f64(double magnitude, double sign)
 {
     return double_of_bits((bits_f64(magnitude) & 0x7fffffffffffffffu) |
                           (bits_f64(sign) & 0x8000000000000000u));
 }
 
-static inline float at_least_f32(float x, float low) { return x < low ? low : x; }
-static inline double at_least_f64(double x, double low) { return x < low ? low : x; }
-static inline float at_most_f32(float x, float high) { return x > high ? high : x; }
-static inline double at_most_f64(double x, double high) { return x > high ? high : x; }
+FASTLOSS_INLINE float at_least_f32(float x, float low) { return x < low ? low : x; }
+FASTLOSS_INLINE double at_least_f64(double x, double low) { return x < low ? low : x; }
+FASTLOSS_INLINE float at_most_f32(float x, float high) { return x > high ? high : x; }
+FASTLOSS_INLINE double at_most_f64(double x, double high) { return x > high ? high : x; }
 
 /* Both bounds are compared with x itself: nested, the two become a diamond of jumps that costs a
  * vector loop twice as many blends. */
-static inline float between_f32(float x, float low, float high)
+FASTLOSS_INLINE float between_f32(float x, float low, float high)
 {
     const float bounded = at_least_f32(x, low);
     return x > high ? high : bounded;
 }
 
-static inline double between_f64(double x, double low, double high)
+FASTLOSS_INLINE double between_f64(double x, double low, double high)
 {
     const double bounded = at_least_f64(x, low);
     return x > high ? high : bounded;
@@ -123,7 +135,7 @@ static inline double between_f64(double x, double low, double high)
  * The one place that cannot do without the exact product has a function of its own below.
  */
 
-static inline float multiply_add_f32(float a, float b, float c)
+FASTLOSS_INLINE float multiply_add_f32(float a, float b, float c)
 {
 #if FASTLOSS_FMA
     return __builtin_fmaf(a, b, c);
@@ -132,7 +144,7 @@ static inline float multiply_add_f32(float a, float b, float c)
 #endif
 }
 
-static inline double multiply_add_f64(double a, double b, double c)
+FASTLOSS_INLINE double multiply_add_f64(double a, double b, double c)
 {
 #if FASTLOSS_FMA
     return __builtin_fma(a, b, c);
@@ -143,7 +155,7 @@ static inline double multiply_add_f64(double a, double b, double c)
 
 /* numerator - quotient * denominator without rounding error, for a quotient that is right to about
  * an ulp: then the remainder is representable. */
-static inline float division_remainder_f32(float numerator, float quotient, float denominator)
+FASTLOSS_INLINE float division_remainder_f32(float numerator, float quotient, float denominator)
 {
 #if FASTLOSS_FMA
     return __builtin_fmaf(-quotient, denominator, numerator);
@@ -152,7 +164,8 @@ static inline float division_remainder_f32(float numerator, float quotient, floa
 #endif
 }
 
-static inline double division_remainder_f64(double numerator, double quotient, double denominator)
+FASTLOSS_INLINE double division_remainder_f64(
+    double numerator, double quotient, double denominator)
 {
 #if FASTLOSS_FMA
     return __builtin_fma(-quotient, denominator, numerator);
@@ -162,7 +175,8 @@ static inline double division_remainder_f64(double numerator, double quotient, d
     const double q_high = q - (q - quotient), d_high = d - (d - denominator);
     const double q_low = quotient - q_high, d_low = denominator - d_high;
     const double product = quotient * denominator;
-    const double error = ((q_high * d_high - product) + q_high * d_low + q_low * d_high) + q_low * d_low;
+    const double error =
+        ((q_high * d_high - product) + q_high * d_low + q_low * d_high) + q_low * d_low;
     return (numerator - product) - error;
 #endif
 }
@@ -172,34 +186,34 @@ typedef struct { float high, low; } pair_f32;
 typedef struct { double high, low; } pair_f64;
 
 /* a + b with nothing lost, for |a| >= |b| (or a = 0). */
-static inline pair_f32 ordered_sum_f32(float a, float b)
+FASTLOSS_INLINE pair_f32 ordered_sum_f32(float a, float b)
 {
     const float sum = a + b;
     return (pair_f32){sum, (a - sum) + b};
 }
 
-static inline pair_f64 ordered_sum_f64(double a, double b)
+FASTLOSS_INLINE pair_f64 ordered_sum_f64(double a, double b)
 {
     const double sum = a + b;
     return (pair_f64){sum, (a - sum) + b};
 }
 
 /* a + b with nothing lost, in any order (Knuth). */
-static inline pair_f32 exact_sum_f32(float a, float b)
+FASTLOSS_INLINE pair_f32 exact_sum_f32(float a, float b)
 {
     const float sum = a + b, b_part = sum - a;
     return (pair_f32){sum, (a - (sum - b_part)) + (b - b_part)};
 }
 
-static inline pair_f64 exact_sum_f64(double a, double b)
+FASTLOSS_INLINE pair_f64 exact_sum_f64(double a, double b)
 {
     const double sum = a + b, b_part = sum - a;
     return (pair_f64){sum, (a - (sum - b_part)) + (b - b_part)};
 }
 
-/* The quotient of two pairs, for one division: what the reciprocal and its product got wrong is
- * in the remainder, and the remainder needs no more than the reciprocal's own accuracy. */
-static inline float quotient_f32(pair_f32 numerator, pair_f32 denominator)
+/* The quotient of two pairs, for one division: what the reciprocal and its product got wrong is in
+ * the remainder, and the remainder needs no more than the reciprocal's own accuracy. */
+FASTLOSS_INLINE float quotient_f32(pair_f32 numerator, pair_f32 denominator)
 {
     const float reciprocal = 1.0f / denominator.high;
     const float quotient = numerator.high * reciprocal;
@@ -208,7 +222,7 @@ static inline float quotient_f32(pair_f32 numerator, pair_f32 denominator)
     return multiply_add_f32(remainder, reciprocal, quotient);
 }
 
-static inline double quotient_f64(pair_f64 numerator, pair_f64 denominator)
+FASTLOSS_INLINE double quotient_f64(pair_f64 numerator, pair_f64 denominator)
 {
     const double reciprocal = 1.0 / denominator.high;
     const double quotient = numerator.high * reciprocal;
@@ -233,7 +247,7 @@ typedef struct {
 
 /* Adding 1.5 * 2^23 leaves round(x / ln2) in the low bits, as a float and as an integer at once.
  * ln2 is split such that n times its high part (15 bits) is exact even without FMA. */
-static inline reduced_f32 reduce_f32(float x)
+FASTLOSS_INLINE reduced_f32 reduce_f32(float x)
 {
     const float shifted = multiply_add_f32(x, 0x1.715476p0f, 0x1.8p23f);
     const float n = shifted - 0x1.8p23f;
@@ -243,7 +257,7 @@ static inline reduced_f32 reduce_f32(float x)
     return (reduced_f32){high, low, bits_f32(shifted) << 23};
 }
 
-static inline reduced_f64 reduce_f64(double x)
+FASTLOSS_INLINE reduced_f64 reduce_f64(double x)
 {
     const double shifted = multiply_add_f64(x, 0x1.71547652b82fep0, 0x1.8p52);
     const double n = shifted - 0x1.8p52;
@@ -253,24 +267,23 @@ static inline reduced_f64 reduce_f64(double x)
     return (reduced_f64){high, low, bits_f64(shifted) << 52};
 }
 
-/* q of e^r - 1 = r + r^2 q(r), minimax on |r| <= ln2 / 2.  What it minimises is the error in ulp of
- * 2^n e^r - 1 at the worst n, which is n = 1 (there the 1 halves the result and not the error):
- * 0.21 ulp in float32, 0.003 in float64; to e^r it is worth a third of that.
+/* c of e^r = 1 + r + r^2/2 + r^3 c(r), minimax on |r| <= ln2 / 2. What it minimises is the error in
+ * ulp of 2^n e^r - 1 at the worst n, which is n = 1 (there the 1 halves the result and not the
+ * error): 0.21 ulp in float32, 0.003 in float64; to e^r it is worth a third of that.
  *
  * Here and below, float64 takes the upper coefficients in two chains, of even and odd powers: one
- * chain of so many is a latency that a loop of 256-bit vectors cannot hide.  The last two
- * coefficients stay in one chain, for their roundings reach the result. */
-static inline float expm1_quotient_f32(float r)
+ * chain of so many is a latency that a loop of 256-bit vectors cannot hide. The last ones stay in
+ * one chain, for their roundings reach the result. */
+FASTLOSS_INLINE float exp_cubic_f32(float r)
 {
-    float q = 0x1.6ad984p-10f;
-    q = multiply_add_f32(q, r, 0x1.121f2ap-7f);
-    q = multiply_add_f32(q, r, 0x1.55570cp-5f);
-    q = multiply_add_f32(q, r, 0x1.5554cp-3f);
-    q = multiply_add_f32(q, r, 0x1p-1f);
-    return q;
+    float c = 0x1.6ad984p-10f;
+    c = multiply_add_f32(c, r, 0x1.121f2ap-7f);
+    c = multiply_add_f32(c, r, 0x1.55570cp-5f);
+    c = multiply_add_f32(c, r, 0x1.5554cp-3f);
+    return c;
 }
 
-static inline double expm1_quotient_f64(double r)
+FASTLOSS_INLINE double exp_cubic_f64(double r)
 {
     const double square = r * r;
     double even = 0x1.1e5f76b57a251p-29;
@@ -282,47 +295,48 @@ static inline double expm1_quotient_f64(double r)
     even = multiply_add_f64(even, square, 0x1.6c16c16c2382fp-10);
     odd = multiply_add_f64(odd, square, 0x1.111111110f9c3p-7);
     even = multiply_add_f64(even, square, 0x1.555555555553dp-5);
-    double q = multiply_add_f64(odd, r, even);
-    q = multiply_add_f64(q, r, 0x1.5555555555558p-3);
-    q = multiply_add_f64(q, r, 0x1p-1);
-    return q;
+    double c = multiply_add_f64(odd, r, even);
+    c = multiply_add_f64(c, r, 0x1.5555555555558p-3);
+    return c;
 }
 
-/* e^r, without the low part of r, which is worth less than 0.2 ulp.  1 + r is kept exact: rounded, it
- * would cost as much again. */
-static inline float exp_rounded_f32(float r)
+/* e^r, without the low part of r, which is worth less than 0.2 ulp. 1 + r is kept exact: rounded,
+ * it would cost as much again. */
+FASTLOSS_INLINE float exp_rounded_f32(float r)
 {
     const pair_f32 sum = ordered_sum_f32(1.0f, r);
-    return sum.high + multiply_add_f32(r * r, expm1_quotient_f32(r), sum.low);
+    const float quotient = multiply_add_f32(exp_cubic_f32(r), r, 0.5f);
+    return sum.high + multiply_add_f32(r * r, quotient, sum.low);
 }
 
-static inline double exp_rounded_f64(double r)
+FASTLOSS_INLINE double exp_rounded_f64(double r)
 {
     const pair_f64 sum = ordered_sum_f64(1.0, r);
-    return sum.high + multiply_add_f64(r * r, expm1_quotient_f64(r), sum.low);
+    const double quotient = multiply_add_f64(exp_cubic_f64(r), r, 0.5);
+    return sum.high + multiply_add_f64(r * r, quotient, sum.low);
 }
 
 /* e^r with the low part, to about 2^-27 (float32) and 2^-57 (float64). */
-static inline pair_f32 exp_pair_f32(reduced_f32 r)
+FASTLOSS_INLINE pair_f32 exp_pair_f32(reduced_f32 r)
 {
     const pair_f32 sum = ordered_sum_f32(1.0f, r.high);
-    const float tail = sum.low + r.low;
-    return ordered_sum_f32(
-        sum.high, multiply_add_f32(r.high * r.high, expm1_quotient_f32(r.high), tail));
+    const float quotient = multiply_add_f32(exp_cubic_f32(r.high), r.high, 0.5f);
+    const float low = multiply_add_f32(r.high * r.high, quotient, sum.low + r.low);
+    return ordered_sum_f32(sum.high, low);
 }
 
-static inline pair_f64 exp_pair_f64(reduced_f64 r)
+FASTLOSS_INLINE pair_f64 exp_pair_f64(reduced_f64 r)
 {
     const pair_f64 sum = ordered_sum_f64(1.0, r.high);
-    const double tail = sum.low + r.low;
-    return ordered_sum_f64(
-        sum.high, multiply_add_f64(r.high * r.high, expm1_quotient_f64(r.high), tail));
+    const double quotient = multiply_add_f64(exp_cubic_f64(r.high), r.high, 0.5);
+    const double low = multiply_add_f64(r.high * r.high, quotient, sum.low + r.low);
+    return ordered_sum_f64(sum.high, low);
 }
 
 /* 2^n takes two factors, for n runs past the exponents on both sides: the first, 2^(n + 32) or
  * 2^(n - 1), is always normal; the second, 2^-32 or 2, rounds into the subnormals or overflows.
  * Beyond the bounds the result is 0 or inf all the same. */
-static inline float exp_f32(float x)
+FASTLOSS_INLINE float exp_f32(float x)
 {
     const reduced_f32 r = reduce_f32(between_f32(x, -104.0f, 89.0f));
     const uint32_t bias = x < 0.0f ? EXPONENT_F32(32) : EXPONENT_F32(-1);
@@ -330,7 +344,7 @@ static inline float exp_f32(float x)
     return exp_rounded_f32(r.high) * float_of_bits(r.exponent + bias) * rest;
 }
 
-static inline double exp_f64(double x)
+FASTLOSS_INLINE double exp_f64(double x)
 {
     const reduced_f64 r = reduce_f64(between_f64(x, -746.0, 710.0));
     const uint64_t bias = x < 0.0 ? EXPONENT_F64(64) : EXPONENT_F64(-1);
@@ -339,43 +353,47 @@ static inline double exp_f64(double x)
 }
 
 /* exp for x <= 0 (and NaN): no upper bound, and the two factors need no choice. */
-static inline float exp_nonpositive_f32(float x)
+FASTLOSS_INLINE float exp_nonpositive_f32(float x)
 {
     const reduced_f32 r = reduce_f32(at_least_f32(x, -104.0f));
     return exp_rounded_f32(r.high) * float_of_bits(r.exponent + EXPONENT_F32(32)) * 0x1p-32f;
 }
 
-static inline double exp_nonpositive_f64(double x)
+FASTLOSS_INLINE double exp_nonpositive_f64(double x)
 {
     const reduced_f64 r = reduce_f64(at_least_f64(x, -746.0));
     return exp_rounded_f64(r.high) * double_of_bits(r.exponent + EXPONENT_F64(64)) * 0x1p-64;
 }
 
-/* (e^x - 1) / 2 from scale = 2^(n-1) and shifted = scale - 1/2 as a pair.  Halved, because 2^n itself
- * overflows before e^x - 1 does.  Where shifted is not 0, it is larger than scale (e^r - 1), so the
- * ordered sum is exact. */
-static inline pair_f32 half_expm1_f32(reduced_f32 r, float scale, pair_f32 shifted)
+/* (e^x - 1) / 2 from scale = 2^(n-1) and shifted = scale - 1/2 as a pair. Halved, because 2^n
+ * itself overflows before e^x - 1 does. At n = 1 the error of e^r - 1 counts twice; so r + r^2/2 is
+ * an exact sum, the rounding of r^2 is the one that is left, and the low part of r gets its factor
+ * e^r. Where shifted is not 0, it is larger than scale (e^r - 1), so that sum is exact too. The
+ * low part of the result is small but not yet below the last place of the high part. */
+FASTLOSS_INLINE pair_f32 half_expm1_f32(reduced_f32 r, float scale, pair_f32 shifted)
 {
-    const float tail = r.high * r.high * expm1_quotient_f32(r.high);
-    const pair_f32 expm1 = ordered_sum_f32(r.high, tail);
+    const float square = r.high * r.high;
+    pair_f32 expm1 = ordered_sum_f32(r.high, 0.5f * square);
+    const float low = multiply_add_f32(r.low, r.high, r.low);
+    expm1.low += multiply_add_f32(square * r.high, exp_cubic_f32(r.high), low);
     const pair_f32 sum = ordered_sum_f32(shifted.high, scale * expm1.high);
-    const float low = multiply_add_f32(scale, expm1.low + r.low, shifted.low);
-    return (pair_f32){sum.high, sum.low + low};
+    return (pair_f32){sum.high, sum.low + multiply_add_f32(scale, expm1.low, shifted.low)};
 }
 
-static inline pair_f64 half_expm1_f64(reduced_f64 r, double scale, pair_f64 shifted)
+FASTLOSS_INLINE pair_f64 half_expm1_f64(reduced_f64 r, double scale, pair_f64 shifted)
 {
-    const double tail = r.high * r.high * expm1_quotient_f64(r.high);
-    const pair_f64 expm1 = ordered_sum_f64(r.high, tail);
+    const double square = r.high * r.high;
+    pair_f64 expm1 = ordered_sum_f64(r.high, 0.5 * square);
+    const double low = multiply_add_f64(r.low, r.high, r.low);
+    expm1.low += multiply_add_f64(square * r.high, exp_cubic_f64(r.high), low);
     const pair_f64 sum = ordered_sum_f64(shifted.high, scale * expm1.high);
-    const double low = multiply_add_f64(scale, expm1.low + r.low, shifted.low);
-    return (pair_f64){sum.high, sum.low + low};
+    return (pair_f64){sum.high, sum.low + multiply_add_f64(scale, expm1.low, shifted.low)};
 }
 
-/* At the lower bound, e^x - 1 is -1 to half an ulp.  The ordered sum is exact for x > 0, where it
- * counts; below, what it drops is less than e^x, against an ulp of 1.  A tiny x is its own answer,
+/* At the lower bound, e^x - 1 is -1 to half an ulp. The ordered sum is exact for x > 0, where it
+ * counts; below, what it drops is less than e^x, against an ulp of 1. A tiny x is its own answer,
  * which keeps -0 and the last bit of a subnormal that halving would drop. */
-static inline float expm1_f32(float x)
+FASTLOSS_INLINE float expm1_f32(float x)
 {
     const reduced_f32 r = reduce_f32(between_f32(x, -18.0f, 89.0f));
     const float scale = float_of_bits(r.exponent + EXPONENT_F32(-1));
@@ -384,7 +402,7 @@ static inline float expm1_f32(float x)
     return absolute_f32(x) < 0x1p-25f ? x : result;
 }
 
-static inline double expm1_f64(double x)
+FASTLOSS_INLINE double expm1_f64(double x)
 {
     const reduced_f64 r = reduce_f64(between_f64(x, -38.0, 710.0));
     const double scale = double_of_bits(r.exponent + EXPONENT_F64(-1));
@@ -397,25 +415,26 @@ static inline double expm1_f64(double x)
  * x = 2^k (1 + f) with 1 + f in [3/4, 3/2), and log x = k ln2 + log(1 + f).
  */
 
-/* k ln2 + log(1 + f), where log(1 + f) = f + f^2 q(f), q minimax for the relative error: 2^-27.6 and
- * 2^-56.6.  k times the high part of ln2 is exact, and larger than f unless k = 0. */
-static inline float log_sum_f32(float k, float f)
+/* k ln2 + log(1 + f), where log(1 + f) = f - f^2/2 + f^3 c(f), c minimax for the relative error:
+ * 2^-27.6 and 2^-56.6. k times the high part of ln2 is exact, and larger than f unless k = 0.
+ * The half is added last, apart from c: folded into the polynomial it would round twice more. */
+FASTLOSS_INLINE float log_sum_f32(float k, float f)
 {
-    float q = -0x1.71daaap-5f;
-    q = multiply_add_f32(q, f, 0x1.acf6fap-4f);
-    q = multiply_add_f32(q, f, -0x1.0d9cb4p-3f);
-    q = multiply_add_f32(q, f, 0x1.28822ep-3f);
-    q = multiply_add_f32(q, f, -0x1.54ed9ep-3f);
-    q = multiply_add_f32(q, f, 0x1.996982p-3f);
-    q = multiply_add_f32(q, f, -0x1.000048p-2f);
-    q = multiply_add_f32(q, f, 0x1.5555a4p-2f);
-    q = multiply_add_f32(q, f, -0x1p-1f);
+    const float square = f * f;
+    float c = -0x1.71daaap-5f;
+    c = multiply_add_f32(c, f, 0x1.acf6fap-4f);
+    c = multiply_add_f32(c, f, -0x1.0d9cb4p-3f);
+    c = multiply_add_f32(c, f, 0x1.28822ep-3f);
+    c = multiply_add_f32(c, f, -0x1.54ed9ep-3f);
+    c = multiply_add_f32(c, f, 0x1.996982p-3f);
+    c = multiply_add_f32(c, f, -0x1.000048p-2f);
+    c = multiply_add_f32(c, f, 0x1.5555a4p-2f);
     const pair_f32 sum = ordered_sum_f32(k * 0x1.62e4p-1f, f);
-    const float tail = multiply_add_f32(k, 0x1.7f7d1cp-20f, sum.low);
-    return sum.high + multiply_add_f32(f * f, q, tail);
+    const float tail = multiply_add_f32(square * f, c, multiply_add_f32(k, 0x1.7f7d1cp-20f, sum.low));
+    return sum.high + multiply_add_f32(square, -0.5f, tail);
 }
 
-static inline double log_sum_f64(double k, double f)
+FASTLOSS_INLINE double log_sum_f64(double k, double f)
 {
     const double square = f * f;
     double even = -0x1.e16d4f7dea10cp-6;
@@ -436,39 +455,38 @@ static inline double log_sum_f64(double k, double f)
     even = multiply_add_f64(even, square, -0x1.555555545967dp-3);
     odd = multiply_add_f64(odd, square, 0x1.999999998c5ccp-3);
     even = multiply_add_f64(even, square, -0x1.000000000076dp-2);
-    double q = multiply_add_f64(odd, f, even);
-    q = multiply_add_f64(q, f, 0x1.55555555555a1p-2);
-    q = multiply_add_f64(q, f, -0x1p-1);
+    double c = multiply_add_f64(odd, f, even);
+    c = multiply_add_f64(c, f, 0x1.55555555555a1p-2);
     const pair_f64 sum = ordered_sum_f64(k * 0x1.62e42fefa38p-1, f);
-    const double tail = multiply_add_f64(k, 0x1.ef35793c7673p-45, sum.low);
-    return sum.high + multiply_add_f64(f * f, q, tail);
+    const double tail = multiply_add_f64(square * f, c, multiply_add_f64(k, 0x1.ef35793c7673p-45, sum.low));
+    return sum.high + multiply_add_f64(square, -0.5, tail);
 }
 
 /* k << (width of the fraction), of the k for which 2^-k x is in [3/4, 3/2). */
-static inline uint32_t log_exponent_f32(float x)
+FASTLOSS_INLINE uint32_t log_exponent_f32(float x)
 {
     return (bits_f32(x) - 0x3f400000u) & 0xff800000u;
 }
 
-static inline uint64_t log_exponent_f64(double x)
+FASTLOSS_INLINE uint64_t log_exponent_f64(double x)
 {
     return (bits_f64(x) - 0x3fe8000000000000u) & 0xfff0000000000000u;
 }
 
-static inline float exponent_to_float(uint32_t exponent)
+FASTLOSS_INLINE float exponent_to_float(uint32_t exponent)
 {
     return (float)((int32_t)exponent >> 23);
 }
 
 /* There is no vector conversion from 64-bit integers before AVX-512: the biased exponent goes into
  * the low bits of 2^52, and the subtraction makes a number of it. */
-static inline double exponent_to_double(uint64_t exponent)
+FASTLOSS_INLINE double exponent_to_double(uint64_t exponent)
 {
     const uint64_t biased = (exponent + EXPONENT_F64(0)) >> 52;
     return double_of_bits(biased | EXPONENT_F64(52)) - (0x1p52 + 1023.0);
 }
 
-static inline float log_f32(float x)
+FASTLOSS_INLINE float log_f32(float x)
 {
     const float normal = x < 0x1p-126f ? x * 0x1p24f : x;
     const float shift = x < 0x1p-126f ? 24.0f : 0.0f;
@@ -480,7 +498,7 @@ static inline float log_f32(float x)
     return x < INFINITY ? positive : x;
 }
 
-static inline double log_f64(double x)
+FASTLOSS_INLINE double log_f64(double x)
 {
     const double normal = x < 0x1p-1022 ? x * 0x1p53 : x;
     const double shift = x < 0x1p-1022 ? 53.0 : 0.0;
@@ -492,11 +510,12 @@ static inline double log_f64(double x)
     return x < (double)INFINITY ? positive : x;
 }
 
-/* The rounding of 1 + x chooses k and does no more: f = 2^-k x - (1 - 2^-k) has no rounding error at
- * all.  2^-k x is x with another exponent, and their difference fits the fraction; that is why
- * 1 + f lies in [3/4, 3/2) and not in the usual [sqrt 1/2, sqrt 2).  (For k past the fraction's
- * width, 2^-k does not count; for the largest k its bits wrap to -inf, which at_most takes back.) */
-static inline float log1p_f32(float x)
+/* The rounding of 1 + x chooses k and does no more: f = 2^-k x - (1 - 2^-k) has no rounding error
+ * at all. 2^-k x is x with another exponent, and their difference fits the fraction; that is why
+ * 1 + f lies in [3/4, 3/2) and not in the usual [sqrt 1/2, sqrt 2). (For k past the fraction's
+ * width, 2^-k does not count; for the largest k its bits wrap to -inf, which at_most takes back.)
+ */
+FASTLOSS_INLINE float log1p_f32(float x)
 {
     const uint32_t exponent = log_exponent_f32(1.0f + x);
     const float scaled = float_of_bits(bits_f32(x) - exponent);
@@ -508,7 +527,7 @@ static inline float log1p_f32(float x)
     return x < INFINITY ? defined : x;
 }
 
-static inline double log1p_f64(double x)
+FASTLOSS_INLINE double log1p_f64(double x)
 {
     const uint64_t exponent = log_exponent_f64(1.0 + x);
     const double scaled = double_of_bits(bits_f64(x) - exponent);
@@ -520,12 +539,12 @@ static inline double log1p_f64(double x)
     return x < (double)INFINITY ? defined : x;
 }
 
-/* log(1 + x) = x - x^2/4 + x^2 q(x - 1/2) on the whole of [0, 1]: as many terms as log takes, and no
- * reduction.  q is minimax for the relative error, 2^-27.0 and 2^-56.5.  Two things keep the ulp at
- * x near 1, where neither x^2 nor the coefficients help: the quarter, summed without error, leaves
- * a q of at most 1/4 instead of 1/2; and about 1/2 the coefficients fall fast, so that
+/* log(1 + x) = x - x^2/4 + x^2 q(x - 1/2) on the whole of [+0, 1]: as many terms as log takes, and
+ * no reduction. q is minimax for the relative error, 2^-27.0 and 2^-56.5. Two things keep the ulp
+ * at x near 1, where neither x^2 nor the coefficients help: the quarter, summed without error,
+ * leaves a q of at most 1/4 instead of 1/2; and about 1/2 the coefficients fall fast, so that
  * Horner's roundings do not pile up. */
-static inline pair_f32 log1p_unit_pair_f32(float x)
+FASTLOSS_INLINE pair_f32 log1p_unit_pair_f32(float x)
 {
     const float z = x - 0.5f;
     float q = -0x1.9fd09ep-9f;
@@ -543,7 +562,7 @@ static inline pair_f32 log1p_unit_pair_f32(float x)
     return (pair_f32){high, multiply_add_f32(x * x, q, low)};
 }
 
-static inline pair_f64 log1p_unit_pair_f64(double x)
+FASTLOSS_INLINE pair_f64 log1p_unit_pair_f64(double x)
 {
     const double z = x - 0.5;
     const double square = z * z;
@@ -574,13 +593,13 @@ static inline pair_f64 log1p_unit_pair_f64(double x)
     return (pair_f64){high, multiply_add_f64(x * x, q, low)};
 }
 
-static inline float log1p_unit_f32(float x)
+FASTLOSS_INLINE float log1p_unit_f32(float x)
 {
     const pair_f32 sum = log1p_unit_pair_f32(x);
     return sum.high + sum.low;
 }
 
-static inline double log1p_unit_f64(double x)
+FASTLOSS_INLINE double log1p_unit_f64(double x)
 {
     const pair_f64 sum = log1p_unit_pair_f64(x);
     return sum.high + sum.low;
@@ -591,9 +610,9 @@ static inline double log1p_unit_f64(double x)
  * alone would cost them the ulp that is left.
  */
 
-/* 1 / (1 + e) for x >= 0 and e / (1 + e) for x < 0, with e = e^-|x| = 2^n m.  The second is computed
- * as (m / (1 + e)) 2^n, so that the quotient never sees a subnormal. */
-static inline float sigmoid_f32(float x)
+/* 1 / (1 + e) for x >= 0 and e / (1 + e) for x < 0, with e = e^-|x| = 2^n m. The second is
+ * computed as (m / (1 + e)) 2^n, so that the quotient never sees a subnormal. */
+FASTLOSS_INLINE float sigmoid_f32(float x)
 {
     const reduced_f32 r = reduce_f32(at_least_f32(-absolute_f32(x), -104.0f));
     const pair_f32 m = exp_pair_f32(r);
@@ -604,7 +623,7 @@ static inline float sigmoid_f32(float x)
     return quotient_f32(numerator, denominator) * (x < 0.0f ? power : 1.0f);
 }
 
-static inline double sigmoid_f64(double x)
+FASTLOSS_INLINE double sigmoid_f64(double x)
 {
     const reduced_f64 r = reduce_f64(at_least_f64(-absolute_f64(x), -746.0));
     const pair_f64 m = exp_pair_f64(r);
@@ -615,33 +634,35 @@ static inline double sigmoid_f64(double x)
     return quotient_f64(numerator, denominator) * (x < 0.0 ? power : 1.0);
 }
 
-/* tanh |x| = -h / (1 + h) with h = (e^-2|x| - 1) / 2.  From the bound on, tanh rounds to 1.  Near
- * there, -1/2 + scale does not fit the fraction, and 1 + h doubles what is dropped: hence the pair,
- * in the order that is exact for n <= 0. */
-static inline float tanh_f32(float x)
+/* tanh |x| = -h / (1 + h) with h = (e^-2|x| - 1) / 2. From the bound on, tanh rounds to 1. Near
+ * there, -1/2 + scale does not fit the fraction, and 1 + h doubles what is dropped: hence the
+ * pair, in the order that is exact for n <= 0. */
+FASTLOSS_INLINE float tanh_f32(float x)
 {
     const reduced_f32 r = reduce_f32(-2.0f * at_most_f32(absolute_f32(x), 10.0f));
     const float scale = float_of_bits(r.exponent + EXPONENT_F32(-1));
-    const pair_f32 h = half_expm1_f32(r, scale, ordered_sum_f32(-0.5f, scale));
+    const pair_f32 half = half_expm1_f32(r, scale, ordered_sum_f32(-0.5f, scale));
+    const pair_f32 h = ordered_sum_f32(half.high, half.low);
     pair_f32 denominator = ordered_sum_f32(1.0f, h.high);
     denominator.low += h.low;
     return with_sign_f32(quotient_f32((pair_f32){-h.high, -h.low}, denominator), x);
 }
 
-static inline double tanh_f64(double x)
+FASTLOSS_INLINE double tanh_f64(double x)
 {
     const reduced_f64 r = reduce_f64(-2.0 * at_most_f64(absolute_f64(x), 20.0));
     const double scale = double_of_bits(r.exponent + EXPONENT_F64(-1));
-    const pair_f64 h = half_expm1_f64(r, scale, ordered_sum_f64(-0.5, scale));
+    const pair_f64 half = half_expm1_f64(r, scale, ordered_sum_f64(-0.5, scale));
+    const pair_f64 h = ordered_sum_f64(half.high, half.low);
     pair_f64 denominator = ordered_sum_f64(1.0, h.high);
     denominator.low += h.low;
     return with_sign_f64(quotient_f64((pair_f64){-h.high, -h.low}, denominator), x);
 }
 
-/* log(1 + e^x) = max(x, 0) + log(1 + e) with e = e^-|x|.  The low part of e enters by the derivative
- * of the logarithm, 1 / (1 + e), for which 1 - e / 2 will do.  Past the bound the answer is x, chosen
- * outright because the exact sum makes NaN of inf - inf. */
-static inline float softplus_f32(float x)
+/* log(1 + e^x) = max(x, 0) + log(1 + e) with e = e^-|x|. The low part of e enters by the
+ * derivative of the logarithm, 1 / (1 + e), for which 1 - e / 2 will do. Past the bound the answer
+ * is x, chosen outright because the exact sum makes NaN of inf - inf. */
+FASTLOSS_INLINE float softplus_f32(float x)
 {
     const reduced_f32 r = reduce_f32(at_least_f32(-absolute_f32(x), -104.0f));
     const pair_f32 m = exp_pair_f32(r);
@@ -654,7 +675,7 @@ static inline float softplus_f32(float x)
     return x > 104.0f ? x : result;
 }
 
-static inline double softplus_f64(double x)
+FASTLOSS_INLINE double softplus_f64(double x)
 {
     const reduced_f64 r = reduce_f64(at_least_f64(-absolute_f64(x), -746.0));
     const pair_f64 m = exp_pair_f64(r);
@@ -667,7 +688,7 @@ static inline double softplus_f64(double x)
     return x > 746.0 ? x : result;
 }
 
-static inline float log_sigmoid_f32(float x) { return -softplus_f32(-x); }
-static inline double log_sigmoid_f64(double x) { return -softplus_f64(-x); }
+FASTLOSS_INLINE float log_sigmoid_f32(float x) { return -softplus_f32(-x); }
+FASTLOSS_INLINE double log_sigmoid_f64(double x) { return -softplus_f64(-x); }
 
 #endif

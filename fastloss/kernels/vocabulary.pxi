@@ -33,9 +33,9 @@ cdef inline real clip(real x, real lower, real upper) noexcept nogil:
 
 cdef inline real sign_of(real x) noexcept nogil:
     # Zero at zero, NaN at NaN.
-    return 1.0 if x > 0 else (-1.0 if x < 0 else x)
+    return 1.0 if x > 0.0 else (-1.0 if x < 0.0 else x)
 
 
 cdef inline real product(real factor, real x) noexcept nogil:
     # A factor of zero wins over an infinite x: 0 * log 0 = 0.
-    return factor * x if factor != 0 else 0.0
+    return factor * x if factor != 0.0 else 0.0

@@ -68,17 +68,17 @@ cdef void $loop_block(const ClassTile* tile) noexcept nogil:
     block_rest(part, ties, m, n, rest)
     for r in range(n):
         d = at_label[r] - m[r]
-        total = 1 + rest[r]
+        total = 1.0 + rest[r]
         log_total = log1p(rest[r])
         x = exp_nonpositive(d)
         p = x / total
-        complement[r] = (rest[r] if d == 0 else total - x) / total
+        complement[r] = (rest[r] if d == 0.0 else total - x) / total
         $formula(p, d - log_total, complement[r]$arguments, &v, &pull, &pull_slope)
         hard = keep * label_weight[r]
         x = hard * v + (share_sum * log_total + <real>spread[r])
-        value[r] = x if label[r] >= 0 else 0.0
-        kept = step[r] if label[r] >= 0 else 0.0
-        inverse[r] = 1 / total
+        value[r] = x if label[r] >= 0.0 else 0.0
+        kept = step[r] if label[r] >= 0.0 else 0.0
+        inverse[r] = 1.0 / total
         x = hard * pull
         mass_hessian[r] = (x + share_sum) * kept
         mass[r] = mass_hessian[r] * inverse[r]
@@ -92,14 +92,14 @@ cdef void $loop_block(const ClassTile* tile) noexcept nogil:
             for r in range(n):
                 x = gradient[k * stride + r]
                 p = complement[r] if label[r] == w else x * inverse[r]
-                v = (rest[r] if x == 1 else (1 + rest[r]) - x) * inverse[r]
+                v = (rest[r] if x == 1.0 else (1.0 + rest[r]) - x) * inverse[r]
                 x = mass_hessian[r] * (x * inverse[r]) * v - bend[r] * (p * p)
-                hessian[k * tile.hessian_stride + r] = x if label[r] >= 0 else 0.0
+                hessian[k * tile.hessian_stride + r] = x if label[r] >= 0.0 else 0.0
         d = share if class_weight == NULL else share * class_weight[k]
         for r in range(n):
             x = hit[r] if label[r] == w else mass[r] * gradient[k * stride + r]
             x = x - d * step[r]
-            gradient[k * stride + r] = x if label[r] >= 0 else 0.0
+            gradient[k * stride + r] = x if label[r] >= 0.0 else 0.0
 
 
 cdef void $loop_row(const ClassTile* tile) noexcept nogil:
@@ -120,12 +120,12 @@ cdef void $loop_row(const ClassTile* tile) noexcept nogil:
     cdef Py_ssize_t k
     $declarations
     softmax_row(z, tile.classes, gradient, &m, &rest)
-    total = 1 + rest
-    inverse = 1 / total
+    total = 1.0 + rest
+    inverse = 1.0 / total
     d = z[label] - m
     x = exp_nonpositive(d)
     p = x * inverse
-    complement = (rest if d == 0 else total - x) * inverse
+    complement = (rest if d == 0.0 else total - x) * inverse
     log_total = log1p(rest)
     $formula(p, d - log_total, complement$arguments, &v, &pull, &pull_slope)
     x = hard * v

@@ -45,7 +45,7 @@ cdef inline void block_rest(in_array part_, in_array ties_, in_array m_, Py_ssiz
     cdef Py_ssize_t r
     n &= ~<Py_ssize_t>(LANES - 1)
     for r in range(n):
-        rest[r] = part[r] + (ties[r] - 1) + (m[r] - m[r])
+        rest[r] = part[r] + (ties[r] - 1.0) + (m[r] - m[r])
 
 
 cdef inline void row_max(in_array z_, Py_ssize_t n, real* lanes) noexcept nogil:
@@ -163,6 +163,6 @@ cdef inline void row_hessian(in_array e_, Py_ssize_t classes, real inverse, real
     cdef Py_ssize_t i
     for i in range(classes):
         p = e[i] * inverse
-        h[i] = mass * p * ((rest if e[i] == 1 else total - e[i]) * inverse) - bend * (p * p)
+        h[i] = mass * p * ((rest if e[i] == 1.0 else total - e[i]) * inverse) - bend * (p * p)
 
 

@@ -8,7 +8,7 @@
 cdef inline void soft_derivatives(real e, real mass, real mass_sum, real rest, real inverse,
                                   real* gradient, real* hessian) noexcept nogil:
     cdef real p = e * inverse
-    cdef real complement = (rest if e == 1 else 1 + rest - e) * inverse
+    cdef real complement = (rest if e == 1.0 else 1.0 + rest - e) * inverse
     gradient[0] = (mass_sum - mass) - mass_sum * complement if p > 0.5 else mass_sum * p - mass
     hessian[0] = mass_sum * p * complement
 
@@ -70,7 +70,7 @@ cdef void soft_targets_block(const ClassTile* tile) noexcept nogil:
         for r in range(n):
             mass = w * (keep * target[k * tile.probabilities_stride + r] + share)
             soft_derivatives(gradient[k * tile.gradient_stride + r], mass, <real>masses[r], rest[r],
-                             1 / (1 + rest[r]), &g, &h)
+                             1.0 / (1.0 + rest[r]), &g, &h)
             gradient[k * tile.gradient_stride + r] = g * step[r]
             if hessian != NULL:
                 hessian[k * tile.hessian_stride + r] = h * step[r]
@@ -93,7 +93,7 @@ cdef void soft_targets_row(const ClassTile* tile) noexcept nogil:
     (<real*>tile.value)[0] = product(<real>masses, log1p(rest)) + <real>spread
     if gradient == NULL:
         return
-    inverse = 1 / (1 + rest)
+    inverse = 1.0 / (1.0 + rest)
     for k in range(tile.classes):
         soft_derivatives(gradient[k], label_mass(target, keep, share, class_weight, k),
                          <real>masses, rest, inverse, &g, &h)
