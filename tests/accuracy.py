@@ -51,8 +51,9 @@ def assert_true(
 ) -> None:
     """Every element within `ulps` of its truth; the message names the worst by `where`."""
     largest = mpf(float(np.finfo(dtype).max))
+    smallest = mpf(float(np.finfo(dtype).smallest_subnormal))
     worst, message = mpf(0), ""
-    for number, (exact, scale), place in zip(
+    for number, (exact, scale, floor), place in zip(
         np.asarray(actual).ravel().tolist(), truth, where, strict=True
     ):
         overflow = abs(exact) + ulps * mpf(ulp(largest, dtype)) >= largest
@@ -62,7 +63,7 @@ def assert_true(
             error = mp.inf
         else:
             unit = ulp(float(min(scale, largest)), dtype)
-            error = abs(mpf(number) - exact) / unit
+            error = max(abs(mpf(number) - exact) - floor * smallest, 0) / unit
         if error > worst:
             worst = error
             message = f"{number!r} for {mp.nstr(exact, 20)} at {place}: {mp.nstr(error, 4)} ulp"

