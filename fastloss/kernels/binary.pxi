@@ -42,37 +42,38 @@ cdef inline void log_loss(real prediction, real target, double eps,
         (0.0 if target == 0.0 else target / (p * p)) + (0.0 if rest == 0.0 else rest / (q * q)))
 
 
-cdef inline void focal(real prediction, real target, double gamma, double alpha, double balanced,
+cdef inline void focal(real prediction, real target, real gamma, real positive, real negative,
                        real* value, real* gradient, real* hessian) noexcept nogil:
     # f = a u^gamma c with c the cross-entropy and u = 1 - p_t = t s(-z) + (1 - t) s(z).
     # With e = exp(-|z|): u = (near e + far) / (1 + e), where far is the share of the label that
-    # the sign of z gets wrong. u^gamma is exp(gamma log u) with log u from its parts, because u
-    # itself underflows long before u^gamma does; gamma u^gamma u'/u needs no power gamma - 1, which
-    # would be infinite at u = 0.
-    cdef real g = gamma
-    cdef bint right = prediction >= 0.0
+    # the sign of z gets wrong. u^gamma is exp(gamma log u), and where far = 0 the factor e enters as
+    # its logarithm, because u underflows long before u^gamma does. gamma u^gamma u'/u needs no power
+    # gamma - 1, which would be infinite at u = 0. Selects are made before the logarithm and the
+    # division, not between their results: GCC then vectorises the loop.
+    cdef bint rising = prediction >= 0.0
     cdef real size = fabs(prediction)
     cdef real e = exp_nonpositive(-size)
     cdef real one_plus_e = 1.0 + e
     cdef real log_one_plus_e = log1p_unit(e)
-    cdef real far = 1.0 - target if right else target
-    cdef real near = target if right else 1.0 - target
-    cdef real mixed = near * e + far
-    cdef real log_u = (-size if far == 0.0 else log(mixed)) - log_one_plus_e
-    cdef real focus = exp(product(g, log_u))
+    cdef real far = 1.0 - target if rising else target
+    cdef real near = target if rising else 1.0 - target
+    cdef bint right = far == 0.0
+    cdef real mixed = 1.0 if right else near * e + far
+    # Finite, so that gamma = 0 times it is 0.
+    cdef real reach = size if size < 1e30 else 1e30
+    cdef real log_u = log(mixed) - (reach if right else 0.0) - log_one_plus_e
+    cdef real focus = exp(gamma * log_u)
     cdef real cross_entropy = log_one_plus_e + product(far, size)
-    cdef real a = <real>(1.0 - balanced) + <real>balanced * (
-        <real>alpha * target + <real>(1.0 - alpha) * (1.0 - target))
+    cdef real a = positive * target + negative * (1.0 - target)
     # Derivatives with respect to |z|: of u over u, of c, and the variance s (1 - s).
-    cdef real ratio = (-1.0 / one_plus_e) if far == 0.0 else (
-        (far - near) * e / (one_plus_e * mixed))
+    cdef real ratio = (-1.0 if right else (far - near) * e) / (one_plus_e * mixed)
     cdef real slope = (far - near * e) / one_plus_e
     cdef real variance = e / (one_plus_e * one_plus_e)
-    cdef real bend = ratio * ((e - 1.0) / one_plus_e) + (g - 1.0) * (ratio * ratio)
+    cdef real bend = ratio * ((e - 1.0) / one_plus_e) + (gamma - 1.0) * (ratio * ratio)
     cdef real weight = a * focus
     # `product` because a vanishing ratio meets an infinite cross-entropy at z = +-inf.
-    cdef real inner = weight * (product(g * ratio, cross_entropy) + slope)
+    cdef real inner = weight * (product(gamma * ratio, cross_entropy) + slope)
     value[0] = weight * cross_entropy
-    gradient[0] = inner if right else -inner
+    gradient[0] = inner if rising else -inner
     hessian[0] = weight * (
-        product(g * bend, cross_entropy) + 2.0 * g * ratio * slope + variance)
+        product(gamma * bend, cross_entropy) + 2.0 * gamma * ratio * slope + variance)

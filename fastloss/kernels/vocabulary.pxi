@@ -37,5 +37,6 @@ cdef inline real sign_of(real x) noexcept nogil:
 
 
 cdef inline real product(real factor, real x) noexcept nogil:
-    # A factor of zero wins over an infinite x: 0 * log 0 = 0.
+    # A factor of zero wins over an infinite x: 0 * log 0 = 0. Not for a factor that is the same for
+    # all elements: GCC does not vectorise a select whose condition the loop does not change.
     return factor * x if factor != 0.0 else 0.0

@@ -187,9 +187,8 @@ class Focal(Loss, kernel="focal"):
     }
 
     def _kernel_parameters(self, dtype: np.dtype[Any]) -> dict[str, float]:
-        balanced = self.alpha is not None
         return {
             "gamma": self.gamma,
-            "alpha": self.alpha if self.alpha is not None else 0.5,
-            "balanced": float(balanced),
+            "positive": 1.0 if self.alpha is None else self.alpha,
+            "negative": 1.0 if self.alpha is None else 1.0 - self.alpha,
         }

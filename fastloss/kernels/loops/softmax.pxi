@@ -53,8 +53,10 @@ cdef void $loop_block(const ClassTile* tile) noexcept nogil:
             at_label[r] = z[k * tile.logits_stride + r] if label[r] == w else at_label[r]
         if share != 0:
             w = share if class_weight == NULL else share * class_weight[k]
-            for r in range(n):
-                spread[r] += product(w, m[r] - z[k * tile.logits_stride + r])
+            if w != 0:
+                # A class without weight may be at -inf.
+                for r in range(n):
+                    spread[r] += w * (m[r] - z[k * tile.logits_stride + r])
         if k % FEW_CLASSES == FEW_CLASSES - 1:
             # Few additions in real, the rest in double.
             for r in range(n):
