@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 from mpmath import mp, mpf
-
 from mpmath_truth import Sum
 
 Array = npt.NDArray[Any]
@@ -29,7 +28,7 @@ ULPS = {
 AGREEMENT = {np.dtype(np.float32): 2e-6, np.dtype(np.float64): 4e-15}
 
 # Fourth-order differences in float64 with a step of 2^-10.
-DIFFERENCES = {"rtol": 1e-7, "atol": 1e-8}
+DIFFERENCES: dict[str, Any] = {"rtol": 1e-7, "atol": 1e-8}
 
 # Of one instruction-set level against another: each is within the table of the truth.
 LEVEL_ULPS = {dtype: Ulps(*(2 * ulps for ulps in row)) for dtype, row in ULPS.items()}

@@ -151,8 +151,8 @@ def _simplex(random: np.random.Generator, shape: tuple[int, ...]) -> Array:
 
 def grid(case: Case, dtype: npt.DTypeLike) -> tuple[Array, Array]:
     """Every pair of an ordinary or extreme prediction with an ordinary or extreme target."""
-    prediction = _extremes(*case.loss_class.prediction_domain, dtype)
-    target = _extremes(*case.loss_class.target_domain, dtype)[::3]
+    prediction = _extremes(case.loss_class.prediction_domain, dtype)
+    target = _extremes(case.loss_class.target_domain, dtype)[::3]
     ends = [end for end in case.loss_class.target_domain if np.isfinite(end)]
     target = np.unique(np.concatenate([target, np.array(ends, dtype), np.array([0.25], dtype)]))
     first, second = (side.ravel() for side in np.meshgrid(prediction, target))
@@ -173,7 +173,8 @@ def _difference_is_exact(first: Array, second: Array) -> Array:
     return np.asarray(error == 0)
 
 
-def _extremes(low: float, high: float, dtype: npt.DTypeLike) -> Array:
+def _extremes(domain: tuple[float, float], dtype: npt.DTypeLike) -> Array:
+    low, high = domain
     info = np.finfo(dtype)
     eps, tiny = float(info.eps), float(info.tiny)
     size = [float(info.smallest_subnormal), tiny, eps, 1e-4, 0.1, 0.5, 0.75, 0.999, 1.0, 1.001]
@@ -189,7 +190,7 @@ def rows(case: Case, dtype: npt.DTypeLike) -> Iterator[tuple[Array, Array]]:
     """Rows, ordinary and extreme, of one number of classes after another."""
     random = np.random.default_rng(7)
     info = np.finfo(dtype)
-    counts = (2, 33) if case.parameters else (1, 2, 3, 10, 31, 32, 33, 40, 257)
+    counts: tuple[int, ...] = (2, 33) if case.parameters else (1, 2, 3, 10, 31, 32, 33, 40, 257)
     if case.parameters.get("class_weight") is not None:
         counts = (CLASSES,)
     for classes in counts:

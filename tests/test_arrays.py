@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from accuracy import AGREEMENT
+from cases import CLASSES, DTYPES, Array, Case, cases, default_cases, sample, sample_weight
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import fastloss as fl
-from accuracy import AGREEMENT
-from cases import CLASSES, DTYPES, Array, Case, cases, default_cases, sample, sample_weight
 from fastloss.reference import evaluate
 
 DEFAULT_CASES = default_cases()
@@ -198,6 +198,12 @@ def test_lists_and_scalars_are_arrays(case: Case) -> None:
         loss.value_grad_hess([0.25, 0.5], [0, 1], [1, 2]),
         loss.value_grad_hess(np.array([0.25, 0.5]), np.array([0, 1]), np.array([1, 2])),
     )
+    for n in (5_000, 70_000):  # and live for as long as they are needed
+        arrays = [
+            array.astype(np.float64) for array in (*sample(case, np.float32, n), sample_weight(n))
+        ]
+        expected = loss.value_grad_hess(*arrays, reduction="none")
+        same(loss.value_grad_hess(*(a.tolist() for a in arrays), reduction="none"), expected)
     value, gradient = loss.value_and_grad(0.25, 1)
     assert np.shape(gradient) == ()
     one_value, one_gradient = loss.value_and_grad(np.array([0.25]), np.array([1]))
@@ -223,9 +229,9 @@ def test_zero_dimensions(case: Case, dtype: Any) -> None:
 @all_dtypes
 @every_loss
 def test_empty(case: Case, dtype: Any) -> None:
-    prediction, target = sample(case, dtype, 4)
+    target_dtype = np.int64 if case.kind == "labels" else dtype
     for shape in [(0,), (0, 3)]:
-        target_ = np.zeros(shape, target.dtype)
+        target_ = np.zeros(shape, target_dtype)
         prediction_ = np.zeros(shape, dtype)
         if case.of_rows:
             prediction_ = np.zeros((0, CLASSES, *shape[1:]), dtype)
@@ -380,7 +386,7 @@ def test_wrong_dtypes_are_named(case: Case, kind: str) -> None:
 def test_masked_arrays_are_refused(case: Case) -> None:
     """Their masked elements would be counted in silence."""
     good = np.full(4, 0.5)
-    masked = np.ma.masked_array(good, [0, 1, 0, 0])
+    masked = np.ma.masked_array(good, [False, True, False, False])
     for arguments, name in [
         ((masked, good), "prediction"),
         ((good, masked), "target"),
@@ -395,7 +401,10 @@ def test_wrong_outs_are_named(case: Case) -> None:
     data, loss = (np.full(4, 0.5), np.ones(4)), case.loss()
     frozen = np.empty(4)
     frozen.flags.writeable = False
-    for out in (np.empty(4, np.float32), frozen, [0.0] * 4, np.empty(5), "out"):
+    folded = np.lib.stride_tricks.as_strided(np.empty(1), (4,), (0,))
+    crossed = np.lib.stride_tricks.as_strided(np.empty(7), (4,), (4,))
+    out: Any
+    for out in (np.empty(4, np.float32), frozen, [0.0] * 4, np.empty(5), "out", folded, crossed):
         with pytest.raises((TypeError, ValueError), match="out"):
             loss.grad(*data, out=out)
     for out in (np.empty(4), (np.empty(4),), (np.empty(4),) * 3, (np.empty(4), np.empty(3))):
@@ -433,7 +442,7 @@ class Foreign:
         self.array = array
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        return self.array
+        return self.array.copy()  # which nobody else keeps alive
 
 
 class DLPack:
@@ -450,7 +459,7 @@ class DLPack:
 @pytest.mark.parametrize("wrapper", [Foreign, DLPack, memoryview])
 @numbers
 def test_foreign_arrays(case: Case, wrapper: Any) -> None:
-    data = (*sample(case, np.float32, 50), sample_weight(50))
+    data = (*sample(case, np.float32, 5000), sample_weight(5000))
     expected = case.loss().value_grad_hess(*data)
     same(case.loss().value_grad_hess(*map(wrapper, data)), expected)
 
@@ -482,9 +491,9 @@ def views(draw: st.DrawFn, shape: tuple[int, ...], dtypes: list[str]) -> Array:
         cuts.append(np.s_[low:high:step] if step > 0 else np.s_[high - 1 :: step])
         sizes.append(high + draw(st.integers(0, 1)))
     seed = draw(st.integers(0, 2**16))
-    order = draw(st.sampled_from("CF"))
+    order: Any = draw(st.sampled_from("CF"))
     wide = np.asarray(np.random.default_rng(seed).random(sizes) < 0.5, order=order).astype(dtype)
-    view = wide[tuple(cuts)]
+    view: Array = wide[tuple(cuts)]
     return view[tuple(slice(size) for size in shape)]
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cases import DTYPES, Array
 
 import fastloss as fl
-from cases import DTYPES, Array
 from fastloss.reference import evaluate
 
 pytestmark = pytest.mark.usefixtures("level")
@@ -176,6 +176,7 @@ def test_the_class_axis_anywhere(shape: tuple[int, ...], kind: str, dtype: Any) 
     random = np.random.default_rng(0)
     logits = random.normal(size=shape).astype(dtype)
     classes = shape[1]
+    target: Array
     if kind == "labels":
         target = random.integers(0, classes, (shape[0], *shape[2:]))
     else:
@@ -247,6 +248,7 @@ def rows_of(*logits: list[float], dtype: Any) -> Array:
 @pytest.mark.parametrize("classes", [3, 50])
 def test_all_ignored(classes: int, n: int, dtype: Any) -> None:
     logits, labels = np.full((n, classes), NAN, dtype), np.full(n, -100)
+    empty: Any
     for empty, mean in [("nan", NAN), ("zero", 0.0)]:
         loss = fl.CrossEntropy(empty=empty)
         value, gradient, hessian = loss.value_grad_hess(logits, labels)
@@ -269,7 +271,7 @@ def test_empty_batch_of_probabilities(dtype: Any) -> None:
 
 @all_dtypes
 @pytest.mark.parametrize("empty", ["nan", "zero"])
-def test_kept_rows_of_no_weight(empty: str, dtype: Any) -> None:
+def test_kept_rows_of_no_weight(empty: Any, dtype: Any) -> None:
     logits = np.ones((2, 3), dtype)
     loss = fl.CrossEntropy(class_weight=[0.0, 1.0, 1.0], empty=empty)
     value, gradient = loss.value_and_grad(logits, [0, 0])

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cases import KINDS, PARAMETERS, Case, cases, default_cases, fields, sample
 
 import fastloss as fl
-from cases import KINDS, PARAMETERS, Case, cases, default_cases, fields, sample
 from fastloss import kernels, reference
 
 LOSSES = fl.losses()
@@ -40,7 +40,9 @@ def test_losses_are_public() -> None:
 
 def test_no_loss_is_left_out() -> None:
     found = set()
-    for module in pkgutil.iter_modules(importlib.import_module("fastloss.losses").__path__, "fastloss.losses."):
+    for module in pkgutil.iter_modules(
+        importlib.import_module("fastloss.losses").__path__, "fastloss.losses."
+    ):
         for thing in vars(importlib.import_module(module.name)).values():
             if isinstance(thing, type) and issubclass(thing, fl.Loss) and thing is not fl.Loss:
                 found.add(thing)
@@ -204,6 +206,7 @@ def test_a_name_that_is_like_none() -> None:
         fl.get("zzzzzz")
     with pytest.raises(ValueError, match="''"):
         fl.get("")
+    wrong: Any
     for wrong in (None, 3, b"huber"):
         with pytest.raises((TypeError, ValueError)):
             fl.get(wrong)

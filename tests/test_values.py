@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mpmath import mp, mpf
-
-import fastloss as fl
 from accuracy import AGREEMENT, DIFFERENCES, ULPS, assert_true
 from cases import DTYPES, Array, Case, cases, fields, grid, rows, sample, sample_weight
-from fastloss.reference import evaluate
+from mpmath import mp, mpf
 from mpmath_truth import TRUTHS, Sum, Truth
+
+import fastloss as fl
+from fastloss.reference import evaluate
 
 CASES = {case.id: case for case in cases()}
 NUMBERS = [name for name, case in CASES.items() if not case.of_rows]
@@ -141,7 +141,7 @@ def test_reference(name: str, weighted: bool, reduction: str, dtype: Any, level:
     case = CASES[name]
     prediction, target = sample(case, dtype, 700)
     weight = sample_weight(700, dtype) if weighted else None
-    options = {"reduction": reduction}
+    options: dict[str, Any] = {"reduction": reduction}
     actual = case.loss().value_grad_hess(prediction, target, weight, **options)
     precise = np.float64 if dtype == np.float32 else np.longdouble
     expected = evaluate(case.loss(), prediction, target, weight, **options, dtype=precise)
@@ -219,7 +219,7 @@ def test_half_precision(name: str, dtype: str, level: str) -> None:
 
 
 @pytest.mark.parametrize("pos_weight", [np.array([0.5, 1, 2.5]), np.array([[2.0], [0.25]])])
-def test_pos_weight_broadcasts_against_the_target(pos_weight: Array, level: str) -> None:
+def test_pos_weight_broadcasts_against_the_target(pos_weight: Any, level: str) -> None:
     random = np.random.default_rng(0)
     logits, target = random.normal(size=(2, 3)), random.random((2, 3))
     loss = fl.BinaryCrossEntropy(pos_weight=pos_weight, reduction="none")
