@@ -12,7 +12,7 @@ its target: a label, or a list of probabilities.
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from mpmath import mp, mpf
+from mpmath import mp, mpf  # type: ignore[import-untyped]
 
 mp.dps = 50
 
@@ -53,7 +53,7 @@ def sigmoid(x: Number) -> Number:
 
 
 def sign(x: Number) -> int:
-    return (x > 0) - (x < 0)
+    return int(x > 0) - int(x < 0)
 
 
 def squared_error(prediction: Number, target: Number, *, half: bool) -> Truth:

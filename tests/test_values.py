@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from accuracy import AGREEMENT, DIFFERENCES, ULPS, assert_true
 from cases import DTYPES, Array, Case, cases, fields, grid, rows, sample, sample_weight
-from mpmath import mp, mpf
+from mpmath import mp, mpf  # type: ignore[import-untyped]
 from mpmath_truth import TRUTHS, Sum, Truth
 
 import fastloss as fl
