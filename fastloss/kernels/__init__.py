@@ -68,6 +68,7 @@ def _choose() -> tuple[str, str]:
     return best, "the highest level that this machine runs"
 
 
+driver.read_environment()
 _name, reason = _choose()
 _active = _load(_name)
 

@@ -168,7 +168,8 @@ def expand() -> str:
     families = {family: read(family) for family in FAMILIES}
     vocabulary = read("vocabulary")
     words = re.findall(r"^    real (\w+)\(real x\)$", vocabulary, re.MULTILINE)
-    body = [vocabulary, read("loops/tile_arithmetic"), read("loops/softmax_rows"), read("loops/softmax_soft_targets")]
+    shared = ("tile_arithmetic", "softmax_rows", "softmax_soft_targets")
+    body = [vocabulary, *(read(f"loops/{name}") for name in shared)]
     body += families.values()
     body += [Template(read("loops/unary")).substitute(loop=f"{w}_loop", formula=w) for w in words]
     body += [

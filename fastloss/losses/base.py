@@ -26,10 +26,12 @@ class Interval:
     lower_open: bool = False
     upper_open: bool = False
 
-    def __contains__(self, x: float) -> bool:
+    def __contains__(self, x: object) -> bool:
+        if not isinstance(x, (int, float, np.number)):
+            return False
         above = x > self.lower if self.lower_open else x >= self.lower
         below = x < self.upper if self.upper_open else x <= self.upper
-        return above and below
+        return bool(above and below)
 
     def __str__(self) -> str:
         left, right = "(" if self.lower_open else "[", ")" if self.upper_open else "]"
@@ -186,6 +188,16 @@ class Loss(driver.Loss):
 
     The value is a float summed in float64; gradient and Hessian have the prediction's type. Results
     have the same bits for any number of threads and from run to run.
+
+    Parameters
+    ----------
+    reduction : {"mean", "sum", "none"}, default "mean"
+        What the value is, and what the gradient is the gradient of: the weighted sum over the sum
+        of the weights, the weighted sum, or the weighted losses one by one.
+
+    See Also
+    --------
+    get : makes a loss by name.
     """
 
     __slots__ = ()
@@ -206,7 +218,7 @@ class Loss(driver.Loss):
         super().__init_subclass__(**kwargs)
         dataclass(frozen=True, repr=False)(cls)
         hints = typing.get_type_hints(cls, include_extras=True)
-        cls._fields = tuple(_Field(f.name, hints[f.name]) for f in dataclasses.fields(cls))  # type: ignore[arg-type]
+        cls._fields = tuple(_Field(f.name, hints[f.name]) for f in dataclasses.fields(cls))
         if kernel:
             cls.kernel = kernel
             cls.family = cls.__module__.rpartition(".")[2]
@@ -249,12 +261,12 @@ class Loss(driver.Loss):
 
     def _kernel_parameters(self, dtype: np.dtype[Any]) -> dict[str, float]:
         """Return the formula's parameters by name; those that are fields need no other word."""
-        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}  # type: ignore[arg-type]
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
 
     def __repr__(self) -> str:
         shown = [
             f"{f.name}={getattr(self, f.name)!r}"
-            for f in dataclasses.fields(self)  # type: ignore[arg-type]
+            for f in dataclasses.fields(self)
             if f.name != "reduction" or self.reduction != "mean"
         ]
         # The shared field comes first in a dataclass and is the last that one looks for.
@@ -263,7 +275,7 @@ class Loss(driver.Loss):
         return f"{type(self).__name__}({', '.join(shown)})"
 
     def __reduce__(self) -> tuple[Callable[..., Loss], tuple[Any, ...]]:
-        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}  # type: ignore[arg-type]
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         return _rebuild, (type(self), values)
 
     def partial(

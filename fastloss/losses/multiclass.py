@@ -101,7 +101,7 @@ class CrossEntropy(Loss, kernel="cross_entropy"):
             not self.class_weight or not all(isinstance(w, float) for w in self.class_weight)
         ):
             raise ValueError(
-                f"class_weight must be a sequence of one number per class, got {self.class_weight!r}"
+                f"class_weight must be one number for each class, got {self.class_weight!r}"
             )
         if self.ignore_index is not None and abs(self.ignore_index) > LARGEST_LABEL:
             raise ValueError(f"ignore_index must be at most 2**53, got {self.ignore_index}")

@@ -188,31 +188,75 @@ cdef class Loss:
 
     def __call__(self, prediction, target, weight=None, *, reduction=None, denominator=None,
                  out=None, n_threads=None):
+        """Return the value; the same as :meth:`value`."""
         return self.run(MODE_VALUE, prediction, target, weight, reduction, denominator, out,
                         n_threads)
 
     def value(self, prediction, target, weight=None, *, reduction=None, denominator=None,
               out=None, n_threads=None):
+        """Return the value of the loss.
+
+        Parameters
+        ----------
+        prediction : array-like
+            Of any real type, shape and memory layout.
+        target : array-like
+            Of the prediction's shape, or, for labels, of that shape without the class axis.
+        weight : array-like, optional
+            Of the target's shape (for classes, one per row), or that of its leading axis.
+        reduction : {"mean", "sum", "none"}, optional
+            Instead of the loss's own.
+        denominator : float, optional
+            What a mean divides by, instead of the sum of the weights: to accumulate gradients over
+            several calls, say.
+        out : ndarray or tuple of ndarrays, optional
+            Where results go, in the order in which they are returned (a reduced value is no array
+            and has no place in it). A gradient's may be the prediction itself, which it then
+            replaces; any other shared memory is an error.
+        n_threads : int, optional
+            At most so many threads; results do not depend on it.
+
+        Returns
+        -------
+        float, or ndarray with reduction "none"
+        """
         return self.run(MODE_VALUE, prediction, target, weight, reduction, denominator, out,
                         n_threads)
 
     def grad(self, prediction, target, weight=None, *, reduction=None, denominator=None,
              out=None, n_threads=None):
+        """Return the gradient with respect to the prediction, with arguments as for :meth:`value`."""
         return self.run(MODE_GRADIENT, prediction, target, weight, reduction, denominator, out,
                         n_threads)
 
     def value_and_grad(self, prediction, target, weight=None, *, reduction=None, denominator=None,
                        out=None, n_threads=None):
+        """Return value and gradient from one pass, with arguments as for :meth:`value`.
+
+        Examples
+        --------
+        >>> import numpy as np, fastloss as fl
+        >>> prediction, target = np.array([0.5, 2.0]), np.array([1.0, 1.0])
+        >>> gradient = np.empty_like(prediction)
+        >>> value, same = fl.SquaredError().value_and_grad(prediction, target, out=gradient)
+        >>> value, gradient, same is gradient
+        (0.625, array([-0.5,  1. ]), True)
+        """
         return self.run(MODE_VALUE_GRADIENT, prediction, target, weight, reduction, denominator,
                         out, n_threads)
 
     def grad_and_hess(self, prediction, target, weight=None, *, reduction=None, denominator=None,
                       out=None, n_threads=None):
+        """Return gradient and Hessian diagonal, with arguments as for :meth:`value`.
+
+        Boosting wants them undivided: ``reduction="sum"``.
+        """
         return self.run(MODE_GRADIENT_HESSIAN, prediction, target, weight, reduction, denominator,
                         out, n_threads)
 
     def value_grad_hess(self, prediction, target, weight=None, *, reduction=None, denominator=None,
                         out=None, n_threads=None):
+        """Return value, gradient and Hessian diagonal, with arguments as for :meth:`value`."""
         return self.run(MODE_ALL, prediction, target, weight, reduction, denominator, out,
                         n_threads)
 
@@ -368,7 +412,7 @@ cdef class Loss:
             by_class = False
         job.labels = by_class
         if by_class:
-            axis = self.class_axis(shape)
+            axis = self.axis_of(shape)
             rows = shape[:axis] + shape[axis + 1:]
             if float_target and shape_of(target) == shape and not self.elementwise:
                 job.labels = False
@@ -479,7 +523,7 @@ cdef class Loss:
         by_class_[0] = by_class
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
-    cdef int class_axis(self, tuple shape) except -1:
+    cdef int axis_of(self, tuple shape) except -1:
         cdef int ndim = len(shape)
         if ndim == 0:
             raise ValueError("prediction must have a class axis, got a scalar")

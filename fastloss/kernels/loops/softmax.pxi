@@ -29,6 +29,7 @@ cdef void $loop_block(const ClassTile* tile) noexcept nogil:
     cdef double sums[ROWS]
     cdef double tied[ROWS]
     cdef real hit[ROWS]
+    cdef real at_hessian[ROWS]
     cdef real mass[ROWS]
     cdef real mass_hessian[ROWS]
     cdef real bend[ROWS]
@@ -41,16 +42,15 @@ cdef void $loop_block(const ClassTile* tile) noexcept nogil:
     for r in range(n):
         part[r] = 0.0
         ties[r] = 0.0
-        at_label[r] = 0.0
+        # One by one: as a select in the loop over classes GCC makes it a branch.
+        k = <Py_ssize_t>label[r]
+        at_label[r] = z[(k if k >= 0 else 0) * tile.logits_stride + r]
         spread[r] = 0
         sums[r] = 0
         tied[r] = 0
     for k in range(tile.classes):
         block_exp(z + k * tile.logits_stride, n, m,
                   &e[0] if gradient == NULL else gradient + k * stride, part, ties)
-        w = k
-        for r in range(n):
-            at_label[r] = z[k * tile.logits_stride + r] if label[r] == w else at_label[r]
         if share != 0:
             w = share if class_weight == NULL else share * class_weight[k]
             if w != 0:
@@ -86,22 +86,37 @@ cdef void $loop_block(const ClassTile* tile) noexcept nogil:
         mass[r] = mass_hessian[r] * inverse[r]
         bend[r] = hard * pull_slope * kept
         hit[r] = (share_sum * p - x * complement[r]) * kept
+        at_hessian[r] = (mass_hessian[r] * p * complement[r]
+                         - bend[r] * (complement[r] * complement[r]))
     if gradient == NULL:
         return
     for k in range(tile.classes):
-        w = k
         if hessian != NULL:
             for r in range(n):
                 x = gradient[k * stride + r]
-                p = complement[r] if label[r] == w else x * inverse[r]
+                p = x * inverse[r]
                 v = (rest[r] if x == 1.0 else (1.0 + rest[r]) - x) * inverse[r]
-                x = mass_hessian[r] * (x * inverse[r]) * v - bend[r] * (p * p)
-                hessian[k * tile.hessian_stride + r] = x if label[r] >= 0.0 else 0.0
-        d = share if class_weight == NULL else share * class_weight[k]
-        for r in range(n):
-            x = hit[r] if label[r] == w else mass[r] * gradient[k * stride + r]
-            x = x - d * step[r]
-            gradient[k * stride + r] = x if label[r] >= 0.0 else 0.0
+                hessian[k * tile.hessian_stride + r] = mass_hessian[r] * p * v - bend[r] * (p * p)
+        if share == 0:
+            for r in range(n):
+                gradient[k * stride + r] *= mass[r]
+        else:
+            w = share if class_weight == NULL else share * class_weight[k]
+            for r in range(n):
+                gradient[k * stride + r] = mass[r] * gradient[k * stride + r] - w * step[r]
+    for r in range(n):
+        k = <Py_ssize_t>label[r]
+        if k >= 0:
+            w = share if class_weight == NULL else share * class_weight[k]
+            gradient[k * stride + r] = hit[r] - w * step[r]
+            if hessian != NULL:
+                hessian[k * tile.hessian_stride + r] = at_hessian[r]
+        else:
+            # An exact zero, whatever the logits of an ignored row are.
+            for k in range(tile.classes):
+                gradient[k * stride + r] = 0.0
+                if hessian != NULL:
+                    hessian[k * tile.hessian_stride + r] = 0.0
 
 
 cdef void $loop_row(const ClassTile* tile) noexcept nogil:

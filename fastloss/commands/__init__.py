@@ -1,0 +1,1 @@
+"""What the commands ``fastloss train`` and ``fastloss eval`` are made of."""

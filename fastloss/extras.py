@@ -1,0 +1,35 @@
+"""Optional packages: imported when a job asks for them, named with their extra when missing."""
+
+import importlib
+from typing import Any
+
+
+class MissingExtraError(ImportError):
+    """A package that an optional part needs is not installed."""
+
+
+def require(module: str, extra: str) -> Any:
+    """Import an optional module.
+
+    Parameters
+    ----------
+    module : str
+        Dotted name, such as ``"pyarrow.csv"``.
+    extra : str
+        The extra of fastloss that installs it.
+
+    Returns
+    -------
+    module
+
+    Raises
+    ------
+    MissingExtraError
+        With the command that installs it.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        package = module.partition(".")[0].replace("sklearn", "scikit-learn")
+        message = f"this needs {package}: pip install 'fastloss[{extra}]' ({error})"
+        raise MissingExtraError(message) from error

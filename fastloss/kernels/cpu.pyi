@@ -1,0 +1,6 @@
+COMPILER: str
+FLAGS: str
+X86: bool
+
+def level() -> int: ...
+def name() -> str: ...
