@@ -5,8 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from mpmath import mp, mpf
-
+from mpmath import mp, mpf  # type: ignore[import-untyped]
 from mpmath_truth import Sum
 
 Array = npt.NDArray[Any]
@@ -29,7 +28,7 @@ ULPS = {
 AGREEMENT = {np.dtype(np.float32): 2e-6, np.dtype(np.float64): 4e-15}
 
 # Fourth-order differences in float64 with a step of 2^-10.
-DIFFERENCES = {"rtol": 1e-7, "atol": 1e-8}
+DIFFERENCES: dict[str, Any] = {"rtol": 1e-7, "atol": 1e-8}
 
 # Of one instruction-set level against another: each is within the table of the truth.
 LEVEL_ULPS = {dtype: Ulps(*(2 * ulps for ulps in row)) for dtype, row in ULPS.items()}
@@ -51,8 +50,9 @@ def assert_true(
 ) -> None:
     """Every element within `ulps` of its truth; the message names the worst by `where`."""
     largest = mpf(float(np.finfo(dtype).max))
+    smallest = mpf(float(np.finfo(dtype).smallest_subnormal))
     worst, message = mpf(0), ""
-    for number, (exact, scale), place in zip(
+    for number, (exact, scale, floor), place in zip(
         np.asarray(actual).ravel().tolist(), truth, where, strict=True
     ):
         overflow = abs(exact) + ulps * mpf(ulp(largest, dtype)) >= largest
@@ -62,7 +62,7 @@ def assert_true(
             error = mp.inf
         else:
             unit = ulp(float(min(scale, largest)), dtype)
-            error = abs(mpf(number) - exact) / unit
+            error = max(abs(mpf(number) - exact) - floor * smallest, 0) / unit
         if error > worst:
             worst = error
             message = f"{number!r} for {mp.nstr(exact, 20)} at {place}: {mp.nstr(error, 4)} ulp"

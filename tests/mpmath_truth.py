@@ -12,7 +12,7 @@ its target: a label, or a list of probabilities.
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from mpmath import mp, mpf
+from mpmath import mp, mpf  # type: ignore[import-untyped]
 
 mp.dps = 50
 
@@ -20,8 +20,15 @@ Number = Any  # mpf, which has no types
 
 
 class Sum(NamedTuple):
+    """A result, the size that its error is measured against, and room for underflow.
+
+    `floor` counts smallest subnormals: where an intermediate exp(-|z|) is subnormal it has an error
+    of one, and the formula multiplies that.
+    """
+
     exact: Number
     scale: Number
+    floor: Number = 0
 
 
 class Truth(NamedTuple):
@@ -32,9 +39,9 @@ class Truth(NamedTuple):
     hessian: list[Sum]
 
 
-def sum_of(*terms: Number, condition: Number = 0) -> Sum:
+def sum_of(*terms: Number, condition: Number = 0, floor: Number = 0) -> Sum:
     """A sum whose terms can each be known to 1 + condition ulp."""
-    return Sum(mp.fsum(terms), (1 + condition) * mp.fsum(abs(term) for term in terms))
+    return Sum(mp.fsum(terms), (1 + condition) * mp.fsum(abs(term) for term in terms), floor)
 
 
 def softplus(x: Number) -> Number:
@@ -46,7 +53,7 @@ def sigmoid(x: Number) -> Number:
 
 
 def sign(x: Number) -> int:
-    return (x > 0) - (x < 0)
+    return int(x > 0) - int(x < 0)
 
 
 def squared_error(prediction: Number, target: Number, *, half: bool) -> Truth:
@@ -75,12 +82,10 @@ def huber(prediction: Number, target: Number, *, delta: float) -> Truth:
 def log_cosh(prediction: Number, target: Number) -> Truth:
     residual = prediction - target
     value = mp.log1p(2 * mp.sinh(residual / 2) ** 2)
-    # exp(-2|r|) magnifies the rounding of r = prediction - target.
-    condition = 2 * abs(residual) if target != 0 and prediction != 0 else 0
     return Truth(
         sum_of(value),
         [sum_of(mp.tanh(residual))],
-        [sum_of(mp.sech(residual) ** 2, condition=condition)],
+        [sum_of(mp.sech(residual) ** 2)],
     )
 
 
@@ -125,15 +130,16 @@ def log_loss(prediction: Any, target: Number, *, eps: float, axis: int) -> Truth
         return Truth(chosen.value, gradient, hessian)
     low, high = mpf(eps), 1 - mpf(eps)
     p = min(max(prediction, low), high)
-    parts = [(target, p, -1), (1 - target, 1 - p, 1)]
+    parts = [(target, p, mp.log(p) if p else -mp.inf, -1)]
+    parts += [(1 - target, 1 - p, mp.log1p(-p) if p != 1 else -mp.inf, 1)]
     parts = [part for part in parts if part[0] != 0]
-    value = sum_of(*(-t * (mp.log(q) if q else -mp.inf) for t, q, _ in parts))
+    value = sum_of(*(-t * log for t, _, log, _ in parts))
     if p != prediction:
         return Truth(value, [sum_of(mpf(0))], [sum_of(mpf(0))])
     return Truth(
         value,
-        [sum_of(*(side * (t / q if q else mp.inf) for t, q, side in parts))],
-        [sum_of(*(t / q**2 if q else mp.inf for t, q, _ in parts))],
+        [sum_of(*(side * (t / q if q else mp.inf) for t, q, _, side in parts))],
+        [sum_of(*(t / q**2 if q else mp.inf for t, q, _, _ in parts))],
     )
 
 
@@ -147,8 +153,13 @@ def focal(prediction: Number, target: Number, *, gamma: float, alpha: float | No
     factor = share * missing**gamma
     loss = (1 - target) * softplus(prediction) + target * softplus(-prediction)
     rising, falling = (1 - target) * above, -target * below
+    floor = factor * (1 + gamma) ** 2 * (1 + loss) / missing
     gradient = sum_of(
-        factor * gamma * slope * loss, factor * rising, factor * falling, condition=condition
+        factor * gamma * slope * loss,
+        factor * rising,
+        factor * falling,
+        condition=condition,
+        floor=floor,
     )
     hessian = sum_of(
         factor * gamma * (gamma - 1) * slope**2 * loss,
@@ -158,6 +169,7 @@ def focal(prediction: Number, target: Number, *, gamma: float, alpha: float | No
         factor * 2 * gamma * slope * falling,
         factor * above * below,
         condition=condition,
+        floor=floor,
     )
     return Truth(sum_of(factor * loss, condition=condition), [gradient], [hessian])
 

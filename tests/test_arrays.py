@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from accuracy import AGREEMENT
+from cases import CLASSES, DTYPES, Array, Case, cases, default_cases, sample, sample_weight
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import fastloss as fl
-from accuracy import AGREEMENT
-from cases import CLASSES, DTYPES, Array, Case, cases, default_cases, sample, sample_weight
 from fastloss.reference import evaluate
 
 DEFAULT_CASES = default_cases()
@@ -38,8 +38,8 @@ def same(actual: Any, expected: Any) -> None:
 
 def layouts(array: Array) -> Iterator[tuple[str, Array]]:
     """The same numbers in every kind of memory."""
-    yield "C", np.ascontiguousarray(array)
-    yield "Fortran", np.asfortranarray(array)
+    yield "C", np.array(array, order="C")
+    yield "Fortran", np.array(array, order="F")
     wide = np.zeros([3 * size for size in array.shape], array.dtype)
     strided = wide[tuple(np.s_[1::3] for _ in array.shape)]
     strided[...] = array
@@ -90,6 +90,8 @@ def test_layouts_of_out(case: Case, dtype: Any, level: str) -> None:
     loss = case.loss(reduction="none")
     expected = loss.value_grad_hess(prediction, target)
     for name, _ in layouts(prediction):
+        if "swapped" in name:
+            continue  # a gradient has the prediction's dtype, in native order
         out = []
         for array in expected:
             # A record's or a strided array's gaps must stay as they are.
@@ -196,6 +198,12 @@ def test_lists_and_scalars_are_arrays(case: Case) -> None:
         loss.value_grad_hess([0.25, 0.5], [0, 1], [1, 2]),
         loss.value_grad_hess(np.array([0.25, 0.5]), np.array([0, 1]), np.array([1, 2])),
     )
+    for n in (5_000, 70_000):  # and live for as long as they are needed
+        arrays = [
+            array.astype(np.float64) for array in (*sample(case, np.float32, n), sample_weight(n))
+        ]
+        expected = loss.value_grad_hess(*arrays, reduction="none")
+        same(loss.value_grad_hess(*(a.tolist() for a in arrays), reduction="none"), expected)
     value, gradient = loss.value_and_grad(0.25, 1)
     assert np.shape(gradient) == ()
     one_value, one_gradient = loss.value_and_grad(np.array([0.25]), np.array([1]))
@@ -221,9 +229,9 @@ def test_zero_dimensions(case: Case, dtype: Any) -> None:
 @all_dtypes
 @every_loss
 def test_empty(case: Case, dtype: Any) -> None:
-    prediction, target = sample(case, dtype, 4)
+    target_dtype = np.int64 if case.kind == "labels" else dtype
     for shape in [(0,), (0, 3)]:
-        target_ = np.zeros(shape, target.dtype)
+        target_ = np.zeros(shape, target_dtype)
         prediction_ = np.zeros(shape, dtype)
         if case.of_rows:
             prediction_ = np.zeros((0, CLASSES, *shape[1:]), dtype)
@@ -259,7 +267,9 @@ def test_the_gradient_in_place_of_the_prediction(case: Case, dtype: Any, level: 
     prediction, target = sample(case, dtype, N)
     weight = sample_weight(N, dtype)
     expected = case.loss().value_grad_hess(prediction, target, weight)
-    for _, layout in layouts(prediction):
+    for name, layout in layouts(prediction):
+        if "swapped" in name:
+            continue
         place = layout if layout.flags.writeable else layout.copy()
         found = case.loss().value_and_grad(place, target, weight, out=place)
         assert found[1] is place
@@ -314,7 +324,7 @@ def test_interleaved_memory_does_not_overlap() -> None:
 def test_wrong_shapes_are_named(case: Case) -> None:
     loss, good = case.loss(), np.full((4, 3), 0.5)
     for wrong in [np.ones(4), np.ones((4, 1)), np.ones((3, 4)), np.ones((4, 3, 1)), np.ones(())]:
-        if wrong.ndim == 1 and len(case.loss_class.target_kinds) > 1:
+        if wrong.ndim == 1 and case.loss_class.class_axis != "none":
             continue  # labels
         with pytest.raises(ValueError, match=r"target.*\(4, 3\)"):
             loss(good, wrong)
@@ -376,7 +386,7 @@ def test_wrong_dtypes_are_named(case: Case, kind: str) -> None:
 def test_masked_arrays_are_refused(case: Case) -> None:
     """Their masked elements would be counted in silence."""
     good = np.full(4, 0.5)
-    masked = np.ma.masked_array(good, [0, 1, 0, 0])
+    masked = np.ma.masked_array(good, [False, True, False, False])
     for arguments, name in [
         ((masked, good), "prediction"),
         ((good, masked), "target"),
@@ -391,7 +401,10 @@ def test_wrong_outs_are_named(case: Case) -> None:
     data, loss = (np.full(4, 0.5), np.ones(4)), case.loss()
     frozen = np.empty(4)
     frozen.flags.writeable = False
-    for out in (np.empty(4, np.float32), frozen, [0.0] * 4, np.empty(5), "out"):
+    folded = np.lib.stride_tricks.as_strided(np.empty(1), (4,), (0,))
+    crossed = np.lib.stride_tricks.as_strided(np.empty(7), (4,), (4,))
+    out: Any
+    for out in (np.empty(4, np.float32), frozen, [0.0] * 4, np.empty(5), "out", folded, crossed):
         with pytest.raises((TypeError, ValueError), match="out"):
             loss.grad(*data, out=out)
     for out in (np.empty(4), (np.empty(4),), (np.empty(4),) * 3, (np.empty(4), np.empty(3))):
@@ -408,7 +421,7 @@ def test_the_wrong_number_of_arguments(case: Case) -> None:
     data = sample(case, np.float64, 4)
     with pytest.raises(TypeError):
         case.loss()()
-    with pytest.raises(TypeError, match="target"):
+    with pytest.raises(TypeError):
         case.loss()(data[0])
     with pytest.raises(TypeError, match="surprise"):
         case.loss()(*data, surprise=1)
@@ -429,7 +442,7 @@ class Foreign:
         self.array = array
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        return self.array
+        return self.array.copy()  # which nobody else keeps alive
 
 
 class DLPack:
@@ -446,13 +459,13 @@ class DLPack:
 @pytest.mark.parametrize("wrapper", [Foreign, DLPack, memoryview])
 @numbers
 def test_foreign_arrays(case: Case, wrapper: Any) -> None:
-    data = (*sample(case, np.float32, 50), sample_weight(50))
+    data = (*sample(case, np.float32, 5000), sample_weight(5000))
     expected = case.loss().value_grad_hess(*data)
     same(case.loss().value_grad_hess(*map(wrapper, data)), expected)
 
 
 SETTINGS = settings(
-    max_examples=60,
+    max_examples=25,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
@@ -478,9 +491,9 @@ def views(draw: st.DrawFn, shape: tuple[int, ...], dtypes: list[str]) -> Array:
         cuts.append(np.s_[low:high:step] if step > 0 else np.s_[high - 1 :: step])
         sizes.append(high + draw(st.integers(0, 1)))
     seed = draw(st.integers(0, 2**16))
-    order = draw(st.sampled_from("CF"))
+    order: Any = draw(st.sampled_from("CF"))
     wide = np.asarray(np.random.default_rng(seed).random(sizes) < 0.5, order=order).astype(dtype)
-    view = wide[tuple(cuts)]
+    view: Array = wide[tuple(cuts)]
     return view[tuple(slice(size) for size in shape)]
 
 
@@ -527,6 +540,8 @@ def check_against_reference(
 ) -> None:
     copies = [np.array(array) for array in (prediction, target)]
     with np.errstate(all="ignore"):
+        unweighted = evaluate(case.loss(), prediction, target, reduction="none")
+        assume(all(np.isfinite(step).all() for step in unweighted))  # an infinite loss times 0
         expected = evaluate(case.loss(), prediction, target, weight, reduction=reduction)
     actual = case.loss().value_grad_hess(prediction, target, weight, reduction=reduction)
     wide = prediction.dtype.kind == "f" and prediction.dtype.itemsize == 4

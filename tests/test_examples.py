@@ -1,4 +1,4 @@
-"""Every example in a docstring and every Python block of the README runs and prints what it says."""
+"""Every example of a docstring and every Python block of the README prints what it says."""
 
 import doctest
 import re

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cases import DTYPES, Array, Case, default_cases, sample, sample_weight
 
 import fastloss as fl
-from cases import DTYPES, Array, Case, default_cases, sample, sample_weight
 
 CASES = default_cases()
 every_loss = pytest.mark.parametrize("case", CASES, ids=[case.id for case in CASES])
@@ -35,7 +35,7 @@ def test_every_size(case: Case, dtype: Any, level: str) -> None:
         size = float(abs(rows[0]).sum(dtype=np.float64))
         expected = math.fsum(rows[0].tolist())
         # The rows were rounded to the dtype on their way out, the sum was not.
-        assert total == pytest.approx(expected, rel=1e-12, abs=size * np.finfo(dtype).eps)
+        assert total == pytest.approx(expected, rel=1e-12, abs=size * float(np.finfo(dtype).eps))
         if case.kind != "labels":
             assert weight_sum == pytest.approx(math.fsum(weight[:n].tolist()), rel=1e-12)
     # ... nor on where it starts.
@@ -87,19 +87,21 @@ def test_more_elements_than_an_int_counts() -> None:
 @linux
 def test_more_bytes_than_an_int_counts() -> None:
     """Strided, converted, and weighted."""
-    wide = zeros(2 * (2**30 + 11), np.int16)
-    prediction = wide[::-2]
+    n = 2**28 + 11
+    wide = zeros(2 * n, np.int64)
+    prediction = wide[::-2]  # 4 GiB from end to end, and backwards
     prediction[-1] = 3
-    prediction[2**30] = 2
-    weight = np.frombuffer(wide, np.int8)[::4]
-    weight[2**30] = 5
-    total, weight_sum, count = fl.AbsoluteError().partial(prediction, prediction, weight)
-    assert (total, count) == (0.0, len(weight))
-    assert weight_sum == math.fsum([5.0, 3.0 if weight[0] == 3 else 0.0])
+    prediction[2**28 + 1] = 2
+    weight = zeros(n, np.int8)
+    weight[-1] = 5
+    weight[2**28 + 1] = 7
+    total, weight_sum, count = fl.AbsoluteError().partial(prediction, zeros(n, np.int8), weight)
+    assert (total, weight_sum, count) == (5 * 3 + 7 * 2, 12, n)
 
 
 @linux
 def test_labels_beyond_an_int() -> None:
+    """Checked before anything else, and looked for without a copy of all of them."""
     labels = zeros(N, np.int8)
     labels[-2] = 2
     logits = zeros(2 * N, np.int8).reshape(N, 2)
@@ -108,11 +110,30 @@ def test_labels_beyond_an_int() -> None:
 
 
 @linux
-def test_rows_of_more_elements_than_an_int_counts() -> None:
-    """Few rows of many classes."""
-    classes = 2**29 + 1
-    logits = zeros(4 * classes, np.int8).reshape(4, classes)
-    logits[-1, -1] = 1
-    value = fl.CrossEntropy(reduction="none").value(logits, [0, 1, 2, classes - 1])
-    expected = [math.log(classes)] * 3 + [math.log(classes - 1 + math.e) - 1]
-    np.testing.assert_allclose(value, expected, rtol=1e-12)
+def test_rows_beyond_an_int() -> None:
+    rows, classes = 2**27 + 5, 17
+    logits = zeros(rows * classes, np.float32).reshape(rows, classes)
+    labels = zeros(rows, np.int8)
+    logits[-1, 3] = 1
+    labels[-1] = 3
+    logits[-2] = -np.inf
+    labels[-2] = -100
+    total, weight, count = fl.CrossEntropy().partial(logits, labels)
+    assert (weight, count) == (rows - 1, rows - 1)
+    last = math.log(classes - 1 + math.e) - 1
+    single = np.float32(math.log(classes))
+    # Each row's value is a float32, within the table's ulp of log 17; their sum is exact enough
+    # to tell one row more from one row less.
+    one = fl.CrossEntropy()(logits[:1], labels[:1])
+    assert one == pytest.approx(single, rel=1e-6)
+    assert total == pytest.approx(one * (rows - 2) + last, rel=1e-11)
+
+
+@linux
+def test_a_row_beyond_an_int() -> None:
+    """2^31 bytes in one row of classes that lie far apart."""
+    logits = zeros(2**31 + 2**20, np.float32)[:: 2**15][None]
+    logits[0, -1] = 1
+    n = logits.shape[1]
+    value = fl.CrossEntropy()(logits, [n - 1])
+    assert value == pytest.approx(math.log(n - 1 + math.e) - 1, rel=1e-6)

@@ -9,14 +9,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cases import DTYPES, Case, default_cases, sample, sample_weight
 
 import fastloss as fl
-from cases import DTYPES, REDUCTIONS, Case, default_cases, sample, sample_weight
 from fastloss import kernels
+from fastloss.kernels import driver
 
 CASES = default_cases()
 every_loss = pytest.mark.parametrize("case", CASES, ids=[case.id for case in CASES])
-N = 300_007  # several chunks, and a prime
+N = 100_003  # several chunks, and a prime
 
 
 def bits(results: tuple[Any, ...]) -> tuple[bytes, ...]:
@@ -24,7 +25,7 @@ def bits(results: tuple[Any, ...]) -> tuple[bytes, ...]:
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
-@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("reduction", ["mean", "none"])
 @every_loss
 def test_any_number_of_threads(case: Case, reduction: str, dtype: Any, level: str) -> None:
     n = N if not case.of_rows else N // 10
@@ -32,9 +33,8 @@ def test_any_number_of_threads(case: Case, reduction: str, dtype: Any, level: st
     loss = case.loss(reduction=reduction)
     expected = bits(loss.value_grad_hess(*data, n_threads=1))
     with kernels.force_threads(True):
-        for n_threads in (1, 2, 3, 7, 64):
-            for _ in range(2):
-                assert bits(loss.value_grad_hess(*data, n_threads=n_threads)) == expected
+        for n_threads in (1, 2, 3, 7, 64, 7, 2):
+            assert bits(loss.value_grad_hess(*data, n_threads=n_threads)) == expected
         partial = loss.partial(*data, n_threads=1)
         assert loss.partial(*data, n_threads=5) == partial
     assert bits(loss.value_grad_hess(*data)) == expected
@@ -74,7 +74,7 @@ def test_many_python_threads_at_once() -> None:
             try:
                 if bits(loss.value_grad_hess(*data, n_threads=1 + turn % 3)) != expected:
                     wrong.append(repr(loss))
-            except Exception as error:  # noqa: BLE001 - a thread's error must reach the test
+            except Exception as error:
                 wrong.append(repr(error))
 
     callers = [threading.Thread(target=work, args=(first,)) for first in range(8)]
@@ -177,7 +177,7 @@ def test_environment() -> None:
         serial = run(**environment)
         assert serial.returncode == 0, serial.stderr
         assert serial.stdout.split() == [value, "0"], environment
-    if fl.kernels.openmp():
+    if driver.openmp():
         assert int(extra) == 2
         bounded = run(OMP_NUM_THREADS="3", FASTLOSS_NUM_THREADS="2")
         assert bounded.stdout.split() == [value, "1"]

@@ -52,7 +52,7 @@ def log_loss(
     if target.ndim < prediction.ndim:
         yield from _multiclass_log_loss(prediction, target, eps, axis if prediction.ndim > 1 else 0)
         return
-    clipped = np.clip(prediction, eps, 1 - eps)
+    clipped = np.clip(prediction, eps, 1 - eps) + 0.0  # 1 / -0.0 would have the wrong sign
     outside = (prediction < eps) | (prediction > 1 - eps)
     with np.errstate(divide="ignore"):
         log, log_rest = np.log(clipped), np.log1p(-clipped)
@@ -69,7 +69,7 @@ def _multiclass_log_loss(
 ) -> Iterator[Array]:
     label = np.expand_dims(target, axis).astype(np.intp)
     chosen = np.take_along_axis(prediction, label, axis)
-    clipped = np.clip(chosen, eps, 1 - eps)
+    clipped = np.clip(chosen, eps, 1 - eps) + 0.0
     outside = (chosen < eps) | (chosen > 1 - eps)
     yield -np.log(clipped).squeeze(axis)
     gradient = np.zeros_like(prediction)
