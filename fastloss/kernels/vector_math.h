@@ -267,8 +267,8 @@ FASTLOSS_INLINE reduced_f64 reduce_f64(double x)
     return (reduced_f64){high, low, bits_f64(shifted) << 52};
 }
 
-/* c of e^r = 1 + r + r^2/2 + r^3 c(r), minimax on |r| <= ln2 / 2. What it minimises is the error in
- * ulp of 2^n e^r - 1 at the worst n, which is n = 1 (there the 1 halves the result and not the
+/* c of e^r = 1 + r + r^2/2 + r^3 c(r), minimax on |r| <= ln2 / 2. What it minimises is the error
+ * in ulp of 2^n e^r - 1 at the worst n, which is n = 1 (there the 1 halves the result and not the
  * error): 0.21 ulp in float32, 0.003 in float64; to e^r it is worth a third of that.
  *
  * Here and below, float64 takes the upper coefficients in two chains, of even and odd powers: one
@@ -366,10 +366,10 @@ FASTLOSS_INLINE double exp_nonpositive_f64(double x)
 }
 
 /* (e^x - 1) / 2 from scale = 2^(n-1) and shifted = scale - 1/2 as a pair. Halved, because 2^n
- * itself overflows before e^x - 1 does. At n = 1 the error of e^r - 1 counts twice; so r + r^2/2 is
- * an exact sum, the rounding of r^2 is the one that is left, and the low part of r gets its factor
+ * itself overflows before e^x - 1 does. At n = 1 the error of e^r - 1 counts twice; so r + r^2/2
+ * is an exact sum, the rounding of r^2 is all that is left, and the low part of r gets its factor
  * e^r. Where shifted is not 0, it is larger than scale (e^r - 1), so that sum is exact too. The
- * low part of the result is small but not yet below the last place of the high part. */
+ * low part of the result is small, but not yet below the last place of the high part. */
 FASTLOSS_INLINE pair_f32 half_expm1_f32(reduced_f32 r, float scale, pair_f32 shifted)
 {
     const float square = r.high * r.high;
@@ -415,10 +415,11 @@ FASTLOSS_INLINE double expm1_f64(double x)
  * x = 2^k (1 + f) with 1 + f in [3/4, 3/2), and log x = k ln2 + log(1 + f).
  */
 
-/* k ln2 + log(1 + f), where log(1 + f) = f - f^2/2 + f^3 c(f), c minimax for the relative error:
- * 2^-27.6 and 2^-56.6. k times the high part of ln2 is exact, and larger than f unless k = 0.
- * The half is added last, apart from c: folded into the polynomial it would round twice more. */
-FASTLOSS_INLINE float log_sum_f32(float k, float f)
+/* k ln2 + log(1 + f + f_low), where log(1 + f) = f - f^2/2 + f^3 c(f), c minimax for the relative
+ * error: 2^-27.6 and 2^-56.6. k times the high part of ln2 is exact, and larger than f unless
+ * k = 0. The half stays apart from c and is added last: as a coefficient it would round twice
+ * more. */
+FASTLOSS_INLINE float log_sum_f32(float k, float f, float f_low)
 {
     const float square = f * f;
     float c = -0x1.71daaap-5f;
@@ -430,11 +431,12 @@ FASTLOSS_INLINE float log_sum_f32(float k, float f)
     c = multiply_add_f32(c, f, -0x1.000048p-2f);
     c = multiply_add_f32(c, f, 0x1.5555a4p-2f);
     const pair_f32 sum = ordered_sum_f32(k * 0x1.62e4p-1f, f);
-    const float tail = multiply_add_f32(square * f, c, multiply_add_f32(k, 0x1.7f7d1cp-20f, sum.low));
+    const float low = multiply_add_f32(k, 0x1.7f7d1cp-20f, sum.low + f_low);
+    const float tail = multiply_add_f32(square * f, c, low);
     return sum.high + multiply_add_f32(square, -0.5f, tail);
 }
 
-FASTLOSS_INLINE double log_sum_f64(double k, double f)
+FASTLOSS_INLINE double log_sum_f64(double k, double f, double f_low)
 {
     const double square = f * f;
     double even = -0x1.e16d4f7dea10cp-6;
@@ -458,7 +460,8 @@ FASTLOSS_INLINE double log_sum_f64(double k, double f)
     double c = multiply_add_f64(odd, f, even);
     c = multiply_add_f64(c, f, 0x1.55555555555a1p-2);
     const pair_f64 sum = ordered_sum_f64(k * 0x1.62e42fefa38p-1, f);
-    const double tail = multiply_add_f64(square * f, c, multiply_add_f64(k, 0x1.ef35793c7673p-45, sum.low));
+    const double low = multiply_add_f64(k, 0x1.ef35793c7673p-45, sum.low + f_low);
+    const double tail = multiply_add_f64(square * f, c, low);
     return sum.high + multiply_add_f64(square, -0.5, tail);
 }
 
@@ -492,7 +495,7 @@ FASTLOSS_INLINE float log_f32(float x)
     const float shift = x < 0x1p-126f ? 24.0f : 0.0f;
     const uint32_t exponent = log_exponent_f32(normal);
     const float f = float_of_bits(bits_f32(normal) - exponent) - 1.0f;
-    const float result = log_sum_f32(exponent_to_float(exponent) - shift, f);
+    const float result = log_sum_f32(exponent_to_float(exponent) - shift, f, -0.0f);
     const float undefined = x == 0.0f ? -INFINITY : NAN;
     const float positive = x > 0.0f ? result : undefined;
     return x < INFINITY ? positive : x;
@@ -504,24 +507,27 @@ FASTLOSS_INLINE double log_f64(double x)
     const double shift = x < 0x1p-1022 ? 53.0 : 0.0;
     const uint64_t exponent = log_exponent_f64(normal);
     const double f = double_of_bits(bits_f64(normal) - exponent) - 1.0;
-    const double result = log_sum_f64(exponent_to_double(exponent) - shift, f);
+    const double result = log_sum_f64(exponent_to_double(exponent) - shift, f, -0.0);
     const double undefined = x == 0.0 ? -(double)INFINITY : (double)NAN;
     const double positive = x > 0.0 ? result : undefined;
     return x < (double)INFINITY ? positive : x;
 }
 
-/* The rounding of 1 + x chooses k and does no more: f = 2^-k x - (1 - 2^-k) has no rounding error
- * at all. 2^-k x is x with another exponent, and their difference fits the fraction; that is why
- * 1 + f lies in [3/4, 3/2) and not in the usual [sqrt 1/2, sqrt 2). (For k past the fraction's
- * width, 2^-k does not count; for the largest k its bits wrap to -inf, which at_most takes back.)
- */
+/* The rounding of 1 + x chooses k and does no more. f = 2^-k x - (1 - 2^-k), where 2^-k x is x
+ * with another exponent; in this interval of 1 + f, unlike in the usual [sqrt 1/2, sqrt 2), their
+ * difference has no rounding error, but for the last x below 1/2, whose 1 + x rounds up to 3/2:
+ * it is worth 0.7 ulp there, hence f_low. (For k past the fraction's width, 2^-k does not count;
+ * for the largest k its bits wrap to -inf, which at_most takes back.) -0 needs its sign put
+ * back. */
 FASTLOSS_INLINE float log1p_f32(float x)
 {
     const uint32_t exponent = log_exponent_f32(1.0f + x);
     const float scaled = float_of_bits(bits_f32(x) - exponent);
     const float power = float_of_bits(EXPONENT_F32(0) - exponent);
-    const float f = scaled - at_most_f32(1.0f - power, 1.0f);
-    const float result = with_sign_f32(log_sum_f32(exponent_to_float(exponent), f), x);
+    const float shift = at_most_f32(1.0f - power, 1.0f);
+    const float f = scaled - shift;
+    const float sum = log_sum_f32(exponent_to_float(exponent), f, scaled - (f + shift));
+    const float result = with_sign_f32(sum, x);
     const float undefined = x == -1.0f ? -INFINITY : NAN;
     const float defined = x > -1.0f ? result : undefined;
     return x < INFINITY ? defined : x;
@@ -532,8 +538,10 @@ FASTLOSS_INLINE double log1p_f64(double x)
     const uint64_t exponent = log_exponent_f64(1.0 + x);
     const double scaled = double_of_bits(bits_f64(x) - exponent);
     const double power = double_of_bits(EXPONENT_F64(0) - exponent);
-    const double f = scaled - at_most_f64(1.0 - power, 1.0);
-    const double result = with_sign_f64(log_sum_f64(exponent_to_double(exponent), f), x);
+    const double shift = at_most_f64(1.0 - power, 1.0);
+    const double f = scaled - shift;
+    const double sum = log_sum_f64(exponent_to_double(exponent), f, scaled - (f + shift));
+    const double result = with_sign_f64(sum, x);
     const double undefined = x == -1.0 ? -(double)INFINITY : (double)NAN;
     const double defined = x > -1.0 ? result : undefined;
     return x < (double)INFINITY ? defined : x;
