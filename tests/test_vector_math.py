@@ -36,6 +36,11 @@ def inputs(name: str, dtype: type[np.floating[Any]], size: int = SAMPLE) -> Any:
     return exhaustive_math.directed_inputs(name, dtype, size, seed=zlib.crc32(name.encode()))
 
 
+def test_every_function_is_judged() -> None:
+    assert set(exhaustive_math.FUNCTIONS) == set(kernels.vocabulary())
+    assert set(SPECIAL_VALUES) == set(kernels.vocabulary())
+
+
 @each_function
 @pytest.mark.parametrize("dtype", list(exhaustive_math.WIDER))
 def test_one_ulp(name: str, dtype: np.dtype[Any]) -> None:
