@@ -153,31 +153,30 @@ FASTLOSS_INLINE double multiply_add_f64(double a, double b, double c)
 #endif
 }
 
-/* numerator - quotient * denominator without rounding error, for a quotient that is right to about
- * an ulp: then the remainder is representable. */
-FASTLOSS_INLINE float division_remainder_f32(float numerator, float quotient, float denominator)
+/* c - a b without rounding error, for an a b so near to c that the difference is representable:
+ * what is left of c by a quotient a of c and b that is right to about an ulp, for one. */
+FASTLOSS_INLINE float remainder_f32(float c, float a, float b)
 {
 #if FASTLOSS_FMA
-    return __builtin_fmaf(-quotient, denominator, numerator);
+    return __builtin_fmaf(-a, b, c);
 #else
-    return (float)((double)numerator - (double)quotient * (double)denominator);
+    return (float)((double)c - (double)a * (double)b);
 #endif
 }
 
-FASTLOSS_INLINE double division_remainder_f64(
-    double numerator, double quotient, double denominator)
+FASTLOSS_INLINE double remainder_f64(double c, double a, double b)
 {
 #if FASTLOSS_FMA
-    return __builtin_fma(-quotient, denominator, numerator);
+    return __builtin_fma(-a, b, c);
 #else
-    /* Dekker's product of Veltkamp's halves; callers stay far from where 2^27 x overflows. */
-    const double q = quotient * 0x1.0000002p27, d = denominator * 0x1.0000002p27;
-    const double q_high = q - (q - quotient), d_high = d - (d - denominator);
-    const double q_low = quotient - q_high, d_low = denominator - d_high;
-    const double product = quotient * denominator;
+    /* Dekker's product of Veltkamp's halves; callers stay far from where 2^27 a overflows. */
+    const double a_shifted = a * 0x1.0000002p27, b_shifted = b * 0x1.0000002p27;
+    const double a_high = a_shifted - (a_shifted - a), b_high = b_shifted - (b_shifted - b);
+    const double a_low = a - a_high, b_low = b - b_high;
+    const double product = a * b;
     const double error =
-        ((q_high * d_high - product) + q_high * d_low + q_low * d_high) + q_low * d_low;
-    return (numerator - product) - error;
+        ((a_high * b_high - product) + a_high * b_low + a_low * b_high) + a_low * b_low;
+    return (c - product) - error;
 #endif
 }
 
@@ -217,7 +216,7 @@ FASTLOSS_INLINE float quotient_f32(pair_f32 numerator, pair_f32 denominator)
 {
     const float reciprocal = 1.0f / denominator.high;
     const float quotient = numerator.high * reciprocal;
-    const float remainder = division_remainder_f32(numerator.high, quotient, denominator.high) +
+    const float remainder = remainder_f32(numerator.high, quotient, denominator.high) +
                             multiply_add_f32(-quotient, denominator.low, numerator.low);
     return multiply_add_f32(remainder, reciprocal, quotient);
 }
@@ -226,7 +225,7 @@ FASTLOSS_INLINE double quotient_f64(pair_f64 numerator, pair_f64 denominator)
 {
     const double reciprocal = 1.0 / denominator.high;
     const double quotient = numerator.high * reciprocal;
-    const double remainder = division_remainder_f64(numerator.high, quotient, denominator.high) +
+    const double remainder = remainder_f64(numerator.high, quotient, denominator.high) +
                              multiply_add_f64(-quotient, denominator.low, numerator.low);
     return multiply_add_f64(remainder, reciprocal, quotient);
 }
@@ -547,12 +546,13 @@ FASTLOSS_INLINE double log1p_f64(double x)
     return x < (double)INFINITY ? defined : x;
 }
 
-/* log(1 + x) = x - x^2/4 + x^2 q(x - 1/2) on the whole of [+0, 1]: as many terms as log takes, and
- * no reduction. q is minimax for the relative error, 2^-27.3 and 2^-56.5. Two things keep the ulp
- * at x near 1, where neither x^2 nor the coefficients help: the quarter, summed without error,
- * leaves a q of at most 1/4 instead of 1/2; and about 1/2 the coefficients fall fast, so that
- * Horner's roundings do not pile up. */
-FASTLOSS_INLINE pair_f32 log1p_unit_pair_f32(float x)
+/* log(1 + x) + change, for a tiny change, where log(1 + x) = x - x^2/4 + x^2 q(x - 1/2) on the
+ * whole of [+0, 1]: as many terms as log takes, and no reduction. q is minimax for the relative
+ * error, 2^-27.3 and 2^-56.5. Two things keep the ulp at x near 1, where neither x^2 nor the
+ * coefficients help: the quarter, added as a pair, leaves a q of at most 1/4 instead of 1/2; and
+ * about 1/2 the coefficients fall fast, so that Horner's roundings do not pile up. Without FMA the
+ * quarter's product rounds in multiply_add; float32 is known to bear that. */
+FASTLOSS_INLINE pair_f32 log1p_unit_pair_f32(float x, float change)
 {
     const float z = x - 0.5f;
     float q = -0x1.b00e42p-9f;
@@ -564,13 +564,12 @@ FASTLOSS_INLINE pair_f32 log1p_unit_pair_f32(float x)
     q = multiply_add_f32(q, z, -0x1.7de01ap-4f);
     q = multiply_add_f32(q, z, 0x1.6f0d7ap-3f);
     q = multiply_add_f32(q, z, -0x1.066e0ap-3f);
-    const float quarter = -0.25f * x;
-    const float high = multiply_add_f32(quarter, x, x);
-    const float low = multiply_add_f32(quarter, x, x - high);
+    const float high = multiply_add_f32(-0.25f * x, x, x);
+    const float low = multiply_add_f32(-0.25f * x, x, x - high) + change;
     return (pair_f32){high, multiply_add_f32(x * x, q, low)};
 }
 
-FASTLOSS_INLINE pair_f64 log1p_unit_pair_f64(double x)
+FASTLOSS_INLINE pair_f64 log1p_unit_pair_f64(double x, double change)
 {
     const double z = x - 0.5;
     const double square = z * z;
@@ -595,21 +594,20 @@ FASTLOSS_INLINE pair_f64 log1p_unit_pair_f64(double x)
     double q = multiply_add_f64(odd, z, even);
     q = multiply_add_f64(q, z, 0x1.6f0d7bd624be3p-3);
     q = multiply_add_f64(q, z, -0x1.066e09a033dap-3);
-    const double quarter = -0.25 * x;
-    const double high = multiply_add_f64(quarter, x, x);
-    const double low = multiply_add_f64(quarter, x, x - high);
+    const double high = multiply_add_f64(-0.25 * x, x, x);
+    const double low = remainder_f64(x - high, 0.25 * x, x) + change;
     return (pair_f64){high, multiply_add_f64(x * x, q, low)};
 }
 
 FASTLOSS_INLINE float log1p_unit_f32(float x)
 {
-    const pair_f32 sum = log1p_unit_pair_f32(x);
+    const pair_f32 sum = log1p_unit_pair_f32(x, -0.0f);
     return sum.high + sum.low;
 }
 
 FASTLOSS_INLINE double log1p_unit_f64(double x)
 {
-    const pair_f64 sum = log1p_unit_pair_f64(x);
+    const pair_f64 sum = log1p_unit_pair_f64(x, -0.0);
     return sum.high + sum.low;
 }
 
@@ -667,19 +665,19 @@ FASTLOSS_INLINE double tanh_f64(double x)
     return with_sign_f64(quotient_f64((pair_f64){-h.high, -h.low}, denominator), x);
 }
 
-/* log(1 + e^x) = max(x, 0) + log(1 + e) with e = e^-|x|. The low part of e enters by the
- * derivative of the logarithm, 1 / (1 + e), for which 0.957 - e / 2 will do (it is within 0.043).
- * Past the bound the answer is x, chosen outright because the exact sum makes NaN of inf - inf. */
+/* log(1 + e^x) = max(x, 0) + log(1 + e) with e = e^-|x|. The low part of e enters by the slope of
+ * the logarithm, 1 / (1 + e), for which a line that is within 0.043 of it will do. Past the bound
+ * the answer is x, chosen outright because the exact sum makes NaN of inf - inf. */
 FASTLOSS_INLINE float softplus_f32(float x)
 {
     const reduced_f32 r = reduce_f32(at_least_f32(-absolute_f32(x), -104.0f));
     const pair_f32 m = exp_pair_f32(r);
     const float power = float_of_bits(r.exponent + EXPONENT_F32(32)) * 0x1p-32f;
     const pair_f32 e = {m.high * power, m.low * power};
-    const pair_f32 log1p = log1p_unit_pair_f32(e.high);
+    const float slope = multiply_add_f32(e.high, -0.5f, 0.957f);
+    const pair_f32 log1p = log1p_unit_pair_f32(e.high, e.low * slope);
     const pair_f32 sum = exact_sum_f32(at_least_f32(x, 0.0f), log1p.high);
-    const float tail = multiply_add_f32(e.low, multiply_add_f32(e.high, -0.5f, 0.957f), log1p.low);
-    const float result = sum.high + (sum.low + tail);
+    const float result = sum.high + (sum.low + log1p.low);
     return x > 104.0f ? x : result;
 }
 
@@ -689,10 +687,10 @@ FASTLOSS_INLINE double softplus_f64(double x)
     const pair_f64 m = exp_pair_f64(r);
     const double power = double_of_bits(r.exponent + EXPONENT_F64(64)) * 0x1p-64;
     const pair_f64 e = {m.high * power, m.low * power};
-    const pair_f64 log1p = log1p_unit_pair_f64(e.high);
+    const double slope = multiply_add_f64(e.high, -0.5, 0.957);
+    const pair_f64 log1p = log1p_unit_pair_f64(e.high, e.low * slope);
     const pair_f64 sum = exact_sum_f64(at_least_f64(x, 0.0), log1p.high);
-    const double tail = multiply_add_f64(e.low, multiply_add_f64(e.high, -0.5, 0.957), log1p.low);
-    const double result = sum.high + (sum.low + tail);
+    const double result = sum.high + (sum.low + log1p.low);
     return x > 746.0 ? x : result;
 }
 
