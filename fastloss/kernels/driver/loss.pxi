@@ -298,15 +298,19 @@ cdef class Loss:
         cdef double divisor = 0 if denominator is None else check_denominator(denominator, reduction)
         cdef bint by_class = False
         cdef object outputs = None
+        # The job knows arrays by their memory alone: what was made from lists has to live on.
+        cdef list arrays = [None] * OPERANDS
         if not self.classes:
             outputs = self.quick(&job, mode, prediction, target, weight, reduction, out)
         if outputs is None:
-            outputs = self.general(&job, mode, prediction, target, weight, reduction, out, &by_class)
+            outputs = self.general(
+                &job, mode, prediction, target, weight, reduction, out, &by_class, arrays)
         try:
             if self.has_domain:
-                self.check_domain(as_array("prediction", prediction), job.real_size == 8, asked)
+                prediction, target = as_array("prediction", prediction), as_array("target", target)
+                self.check_domain(prediction, job.real_size == 8, asked)
                 if not by_class:
-                    self.check_domain(as_array("target", target), job.real_size == 8, asked)
+                    self.check_domain(target, job.real_size == 8, asked)
             self.execute(&job, mode, by_class, reduction, divisor, asked, result)
         except OutOfRange:
             # Rare, so the arrays are searched again, slowly, for what to say.
@@ -392,7 +396,8 @@ cdef class Loss:
         return result
 
     cdef object general(self, Job* job, int mode, object prediction_, object target_,
-                        object weight_, int reduction, object out, bint* by_class_):
+                        object weight_, int reduction, object out, bint* by_class_,
+                        list arrays):
         """Any arrays at all: check them, find the outputs, and fill in the job."""
         cdef cnp.ndarray prediction = as_array("prediction", prediction_)
         cdef cnp.ndarray target = as_array("target", target_)
@@ -404,7 +409,6 @@ cdef class Loss:
         cdef tuple shape = shape_of(prediction), rows
         cdef Operand* operand
         cdef list inputs = [("prediction", prediction), ("target", target)]
-        cdef list arrays = [None] * OPERANDS
         job.real_size = 4 if dtype.itemsize <= 4 else 8
         real_type = cnp.NPY_FLOAT if job.real_size == 4 else cnp.NPY_DOUBLE
         if self.elementwise and self.classes and shape_of(target) == shape:
@@ -533,7 +537,7 @@ cdef class Loss:
             raise ValueError(
                 f"axis {self.axis} is out of bounds for a prediction of shape {shape}"
             )
-        return self.axis % ndim
+        return self.axis + ndim if self.axis < 0 else self.axis
 
     cdef int execute(self, Job* job, int mode, bint by_class, int reduction, double divisor,
                      int asked, Result* result) except -1:
