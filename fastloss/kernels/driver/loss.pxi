@@ -729,12 +729,8 @@ cdef class Loss:
 
     cdef int explain(self, prediction, target, bint by_class, Py_ssize_t classes) except -1:
         if by_class and (self.elementwise or target.ndim < prediction.ndim):
-            labels = target.astype(np.float64)
-            bad = ~((labels >= 0) & (labels < classes) & (labels == np.floor(labels)))
-            if self.has_ignore_index:
-                bad &= labels != self.ignore_index
-            if bad.any():
-                at = np.unravel_index(np.argmax(bad), bad.shape)
+            at = first_where(target, self.is_no_label, classes)
+            if at is not None:
                 raise IndexError(
                     f"target holds the label {target[at]} at position {position(at)}, "
                     f"which is not one of the {classes} classes 0 to {classes - 1}"
@@ -743,14 +739,32 @@ cdef class Loss:
         for name, array in (("prediction", prediction), ("target", target)):
             if name == "target" and by_class:
                 continue
-            bad = (array < self.lower) | (array > self.upper)
-            if bad.any():
-                at = np.unravel_index(np.argmax(bad), bad.shape)
+            at = first_where(array, self.is_outside, None)
+            if at is not None:
                 raise ValueError(
                     f"{name} must hold probabilities in [{self.lower:g}, {self.upper:g}], "
                     f"got {array[at]} at position {position(at)}"
                 )
         raise RuntimeError("the arrays changed while they were read")
+
+    def is_no_label(self, block, classes):
+        """Return where a block of labels holds something else."""
+        labels = block.astype(np.float64)
+        bad = ~((labels >= 0) & (labels < classes) & (labels == np.floor(labels)))
+        return bad & (labels != self.ignore_index) if self.has_ignore_index else bad
+
+    def is_outside(self, block, _):
+        """Return where a block of probabilities holds something else."""
+        return (block < self.lower) | (block > self.upper)
+
+
+cdef object first_where(array, test, argument):
+    # Block by block: the array may be as large as memory.
+    for start in range(0, array.size, 2**20):
+        bad = test(array.flat[start:start + 2**20], argument)
+        if bad.any():
+            return np.unravel_index(start + int(np.argmax(bad)), array.shape)
+    return None
 
 
 cdef object position(tuple at):
