@@ -30,7 +30,7 @@ GENERATED = Path("build") / "kernels"
 # for fused operations where they want them. Trapping and errno only forbid vectorising selects and
 # square roots. Nothing here changes what floating-point arithmetic means.
 UNIX_FLAGS = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off",
-              "-fno-strict-aliasing", "-fvisibility=hidden"]  # fmt: skip
+              "-fno-strict-aliasing", "-fvisibility=hidden", "-g0"]  # fmt: skip
 MSVC_FLAGS = ["/O2", "/fp:precise"]
 LEVEL_FLAGS = {
     "unix": {

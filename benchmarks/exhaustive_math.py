@@ -1,21 +1,21 @@
-"""The largest error of the vector maths, in ulp: every float32 there is, a directed search in float64.
+"""The largest error of the vector maths in ulp: every float32, a directed search in float64.
 
     python benchmarks/exhaustive_math.py                                  # everything: hours
     python benchmarks/exhaustive_math.py --dtype float32 --step 1009      # a sample: a minute
     python benchmarks/exhaustive_math.py --function exp log --level v3
 
-Float32 is judged by NumPy in float64, whose own error is some 2^-28 of a float32 ulp. Float64 is judged
-by NumPy in the 80-bit long double where the machine has one (good to 0.01 ulp), which finds the worst
-inputs among millions; mpmath then judges those. Prints a Markdown table.
+Float32 is judged by NumPy in float64, whose own error is some 2^-28 of a float32 ulp. Float64 is
+judged by NumPy in the 80-bit long double where the machine has one (good to 0.01 ulp), which finds
+the worst among millions of inputs; mpmath then judges those. Prints a Markdown table.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import mpmath
+import mpmath  # type: ignore[import-untyped]
 import numpy as np
 
 from fastloss import kernels
@@ -24,16 +24,19 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def _sigmoid(x: Array) -> Array:
-    exponential = np.exp(-abs(x))
-    return np.where(x < 0, exponential, 1) / (1 + exponential)
+    exponential: Array = np.exp(-abs(x))
+    sigmoid: Array = np.where(x < 0, exponential, 1) / (1 + exponential)
+    return sigmoid
 
 
 def _softplus(x: Array) -> Array:
-    return np.maximum(x, 0) + np.log1p(np.exp(-abs(x)))
+    softplus: Array = np.maximum(x, 0) + np.log1p(np.exp(-abs(x)))
+    return softplus
 
 
-# name: (truth in whatever precision the array has, truth at any precision, domain)
 EVERYWHERE = (-np.inf, np.inf)
+
+# name: (truth in the precision of the array, truth in that of mpmath, domain)
 FUNCTIONS: dict[str, tuple[Callable[[Array], Array], Callable[[Any], Any], tuple[float, float]]] = {
     "exp": (np.exp, mpmath.exp, EVERYWHERE),
     "exp_nonpositive": (np.exp, mpmath.exp, (-np.inf, 0)),
@@ -92,9 +95,10 @@ def mpmath_ulp_error(name: str, x: float, result: float) -> float:
 
 
 def in_domain(name: str, x: Array) -> Array:
-    """The inputs that `name` takes; NaN is one everywhere."""
+    """The inputs that `name` takes: NaN everywhere, but not -0 where the domain begins at 0."""
     low, high = FUNCTIONS[name][2]
-    return x[~((x < low) | (x > high))]
+    outside: Array = (x < low) | (x > high) | ((low == 0) & (x == 0) & np.signbit(x))
+    return x[~outside]
 
 
 def every_float32(step: int, block: int = 1 << 20) -> Iterator[Array]:
@@ -104,113 +108,106 @@ def every_float32(step: int, block: int = 1 << 20) -> Iterator[Array]:
         yield bits.view(np.float32)
 
 
-def directed_inputs(name: str, dtype: Any, size: int, rng: np.random.Generator) -> Array:
-    """Special values and their neighbours, the seams of the range reductions, and all exponents."""
+def directed_inputs(name: str, dtype: type[np.floating[Any]], size: int, seed: int = 0) -> Array:
+    """About `size` inputs: special values and their neighbours, the seams of the range reductions
+    at k/2 ln2 and at 2^k 3/4, uniform ranges, all exponents."""
+    rng = np.random.default_rng(seed)
     info = np.finfo(dtype)
-    unsigned = np.dtype(f"u{info.bits // 8}")
-    special = np.array(
-        [0, info.smallest_subnormal, info.tiny, info.eps, 0.5, 1, 2, info.max, np.inf]
-    )
-    thresholds = np.log(
-        np.array([info.max, info.tiny, info.smallest_subnormal, info.eps], dtype=np.longdouble)
-    )
-    points = np.concatenate([special, -special, thresholds, -thresholds, [np.nan]]).astype(dtype)
-    with np.errstate(all="ignore"):
-        near = [np.nextafter(points, dtype(side), dtype=dtype) for side in (-np.inf, np.inf)]
-    part = size // 8
-    uniform = rng.uniform(-1, 1, (4, part))
-    spread = 2.0 ** rng.uniform(-info.nmant, 0, (3, part)) * rng.choice([-1, 1], (3, part))
-    octave = 2.0 ** rng.integers(-8, 9, part)
-    seam = rng.choice([0.75, 1.0, 1.5], part) * octave
-    x = np.concatenate(
-        [
-            *(points, *near),
-            rng.integers(0, 1 << info.bits, 2 * part, dtype=unsigned, endpoint=False).view(dtype),
-            uniform[0],
-            4 * uniform[1],
-            1.1 * float(thresholds[0]) * uniform[2],
-            1.1 * float(thresholds[2]) * uniform[3],
-            (rng.integers(-1200, 1200, part) + 0.5 + spread[0] / 16) * (np.log(2) / 2),
-            np.where(rng.random(part) < 0.5, seam, seam - 1) * (1 + spread[1] / 16),
-        ]
-    ).astype(dtype)
     low, high = FUNCTIONS[name][2]
-    outside = (x < low) | (x > high)
+    least = info.smallest_subnormal
+    edges = np.log(np.array([info.max, info.tiny, least, info.eps], np.longdouble))
+    special = [0, least, info.tiny, info.eps, 0.5, 1, 2, info.max, np.inf, np.nan]
+    points = np.concatenate([special, edges]).astype(dtype)
+    points = np.concatenate([points, -points])
     with np.errstate(all="ignore"):
-        return np.where(
-            outside, np.clip(np.where(np.isfinite(x), np.fmod(-x, 1), low), low, high), x
-        ).astype(dtype)
+        near = [np.nextafter(points, dtype(side)) for side in (-np.inf, np.inf)]
+
+    part = size // 8
+    reach = 1.1 * float(abs(edges).max())
+    bits = rng.integers(0, 1 << info.bits, 2 * part, np.dtype(f"u{info.bits // 8}"))
+    nearness = 2.0 ** rng.uniform(-info.nmant, -3, (2, part)) * rng.choice([-1, 1], (2, part))
+    seam = rng.choice([0.75, 1.0, 1.5], part) * 2.0 ** rng.integers(-8, 9, part)
+    parts = (
+        *(points, *near, bits.view(dtype)),
+        *(rng.uniform(-reach, reach, 2 * part), rng.uniform(-4, 4, part), rng.random(part)),
+        np.log(2) / 2 * rng.integers(-2400, 2400, part) * (1 + nearness[0]),
+        np.where(rng.random(part) < 0.5, seam, seam - 1) * (1 + nearness[1]),
+    )
+    x = np.concatenate([p.astype(dtype) for p in parts])
+    if low == 0:  # the reciprocal brings the greater half of the numbers into [0, 1]
+        with np.errstate(all="ignore"):
+            x = np.where(abs(x) > high, 1 / abs(x), abs(x))
+    elif high == 0:
+        x = -abs(x)
+    return in_domain(name, x)
 
 
-def search_float64(name: str, level: str, size: int, rounds: int) -> tuple[float, float, int]:
-    """Worst error found, its input, and the number of inputs: sample, then crowd around the worst."""
+Worst = tuple[float, float, int]  # error, input, inputs tried
+
+
+def search_float32(name: str, levels: Sequence[str], step: int) -> dict[str, Worst]:
+    """The worst of every `step`-th float32, at each level."""
+    found = dict.fromkeys(levels, (0.0, 0.0, 0))
+    for block in every_float32(step):
+        x = in_domain(name, block)
+        if not len(x):
+            continue
+        truth = true_values(name, x)
+        for level, worst in found.items():
+            errors = ulp_errors(kernels.vector_math(name, x, level=level), truth)
+            position = int(np.argmax(errors))
+            here = (float(errors[position]), float(x[position]))
+            found[level] = (*max(worst[:2], here), worst[2] + len(x))
+    return found
+
+
+def search_float64(name: str, level: str, size: int, rounds: int) -> Worst:
+    """The worst that sampling finds which crowds, round after round, about the worst so far."""
     rng = np.random.default_rng(0)
-    x = directed_inputs(name, np.float64, size, rng)
-    worst, count = np.empty(0), 0
+    x, worst, count = directed_inputs(name, np.float64, size), np.empty(0), 0
     for _ in range(rounds):
-        candidates = in_domain(name, np.concatenate([x, worst]))
-        result = kernels.vector_math(name, candidates, level=level)
-        order = np.argsort(ulp_errors(result, true_values(name, candidates)))
         count += len(x)
-        worst = candidates[order[-1000:]]
-        spread = 2.0 ** rng.uniform(-50, -4, size // len(worst))
-        x = np.outer(worst, 1 + spread * rng.choice([-1, 1], len(spread))).ravel()
+        x = in_domain(name, np.concatenate([x, worst]))
+        errors = ulp_errors(kernels.vector_math(name, x, level=level), true_values(name, x))
+        worst = x[np.argsort(errors)[-1000:]]
+        nearness = 2.0 ** rng.uniform(-50, -4, size // len(worst))
+        x = np.outer(worst, 1 + nearness * rng.choice([-1, 1], len(nearness))).ravel()
     result = kernels.vector_math(name, worst, level=level)
-    errors = [
-        mpmath_ulp_error(name, float(a), float(b)) if np.isfinite(a) and np.isfinite(b) else 0.0
-        for a, b in zip(worst, result, strict=True)
-    ]
     rough = ulp_errors(result, true_values(name, worst))
-    errors = np.where(np.isfinite(rough), errors, rough).tolist()
-    return max(errors), float(worst[int(np.argmax(errors))]), count
+    sure = [
+        mpmath_ulp_error(name, float(a), float(b)) if np.isfinite([a, b, c]).all() else float(c)
+        for a, b, c in zip(worst, result, rough, strict=True)
+    ]
+    return max(sure), float(worst[int(np.argmax(sure))]), count
 
 
 def main() -> None:
+    description, _, rest = (__doc__ or "").partition("\n")
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+        description=description, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--function", nargs="+", choices=FUNCTIONS, default=list(FUNCTIONS))
-    parser.add_argument("--level", nargs="+", choices=kernels.levels(), default=kernels.levels())
-    parser.add_argument(
-        "--dtype", nargs="+", choices=("float32", "float64"), default=("float32", "float64")
-    )
-    parser.add_argument(
-        "--step", type=int, default=1, help="take each STEP-th float32 (default: all)"
-    )
-    parser.add_argument("--size", type=int, default=1_000_000, help="float64 inputs in a round")
-    parser.add_argument("--rounds", type=int, default=5, help="rounds of the float64 search")
+    dtypes = ("float32", "float64")
+    add = parser.add_argument
+    add("--function", nargs="+", choices=FUNCTIONS, default=list(FUNCTIONS))
+    add("--level", nargs="+", choices=kernels.levels(), default=kernels.levels())
+    add("--dtype", nargs="+", choices=dtypes, default=dtypes)
+    add("--step", type=int, default=1, help="take each STEP-th float32 (default: all)")
+    add("--size", type=int, default=1_000_000, help="float64 inputs in a round")
+    add("--rounds", type=int, default=5, help="rounds of the float64 search")
     options = parser.parse_args()
+
     print("| function | dtype | level | inputs | max ulp | worst input |")
     print("|---|---|---|---:|---:|---|")
-
-    def row(name: str, dtype: str, level: str, worst: tuple[float, float, int]) -> None:
-        error, x, count = worst
-        print(f"| {name} | {dtype} | {level} | {count:,} | {error:.4f} | {x.hex()} |", flush=True)
-
     for name in options.function:
-        if "float32" in options.dtype:
-            found = {level: (0.0, 0.0, 0) for level in options.level}
-            for block in every_float32(options.step):
-                x = in_domain(name, block)
-                if not len(x):
-                    continue
-                truth = true_values(name, x)
-                for level, (error, at, count) in found.items():
-                    errors = ulp_errors(kernels.vector_math(name, x, level=level), truth)
-                    position = int(np.argmax(errors))
-                    if errors[position] > error:
-                        error, at = float(errors[position]), float(x[position])
-                    found[level] = (error, at, count + len(x))
-            for level, worst in found.items():
-                row(name, "float32", level, worst)
-        if "float64" in options.dtype:
-            for level in options.level:
-                row(
-                    name,
-                    "float64",
-                    level,
-                    search_float64(name, level, options.size, options.rounds),
-                )
+        for dtype in options.dtype:
+            if dtype == "float32":
+                found = search_float32(name, options.level, options.step)
+            else:
+                size, rounds = options.size, options.rounds
+                found = {v: search_float64(name, v, size, rounds) for v in options.level}
+            for level, (error, x, count) in found.items():
+                row = (name, dtype, level, f"{count:,}", f"{error:.4f}", x.hex())
+                print("|", " | ".join(row), "|", flush=True)
 
 
 if __name__ == "__main__":

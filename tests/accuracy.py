@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 from mpmath import mp, mpf  # type: ignore[import-untyped]
+
 from mpmath_truth import Sum
 
 Array = npt.NDArray[Any]

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from accuracy import AGREEMENT
-from cases import CLASSES, DTYPES, Array, Case, cases, default_cases, sample, sample_weight
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import fastloss as fl
+from accuracy import AGREEMENT
+from cases import CLASSES, DTYPES, Array, Case, cases, default_cases, sample, sample_weight
 from fastloss.reference import evaluate
 
 DEFAULT_CASES = default_cases()

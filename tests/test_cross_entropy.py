@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cases import DTYPES, Array
 
 import fastloss as fl
+from cases import DTYPES, Array
 from fastloss.reference import evaluate
 
 pytestmark = pytest.mark.usefixtures("level")

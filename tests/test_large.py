@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cases import DTYPES, Array, Case, default_cases, sample, sample_weight
 
 import fastloss as fl
+from cases import DTYPES, Array, Case, default_cases, sample, sample_weight
 
 CASES = default_cases()
 every_loss = pytest.mark.parametrize("case", CASES, ids=[case.id for case in CASES])

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from accuracy import LEVEL_ULPS, ulp_distance
-from cases import DTYPES, Case, cases, sample, sample_weight
 
 import fastloss as fl
+from accuracy import LEVEL_ULPS, ulp_distance
+from cases import DTYPES, Case, cases, sample, sample_weight
 from fastloss import kernels
 
 CASES = cases()

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+
+import fastloss as fl
 from cases import (
     CLASSES,
     DTYPES,
@@ -18,8 +20,6 @@ from cases import (
     sample,
     sample_weight,
 )
-
-import fastloss as fl
 
 pytestmark = pytest.mark.usefixtures("level")
 

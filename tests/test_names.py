@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cases import KINDS, PARAMETERS, Case, cases, default_cases, fields, sample
 
 import fastloss as fl
+from cases import KINDS, PARAMETERS, Case, cases, default_cases, fields, sample
 from fastloss import kernels, reference
 
 LOSSES = fl.losses()

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cases import DTYPES, Case, default_cases, sample, sample_weight
 
 import fastloss as fl
+from cases import DTYPES, Case, default_cases, sample, sample_weight
 from fastloss import kernels
 from fastloss.kernels import driver
 

@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from accuracy import AGREEMENT, DIFFERENCES, ULPS, assert_true
-from cases import DTYPES, Array, Case, cases, fields, grid, rows, sample, sample_weight
 from mpmath import mp, mpf  # type: ignore[import-untyped]
-from mpmath_truth import TRUTHS, Sum, Truth
 
 import fastloss as fl
+from accuracy import AGREEMENT, DIFFERENCES, ULPS, assert_true
+from cases import DTYPES, Array, Case, cases, fields, grid, rows, sample, sample_weight
 from fastloss.reference import evaluate
+from mpmath_truth import TRUTHS, Sum, Truth
 
 CASES = {case.id: case for case in cases()}
 NUMBERS = [name for name, case in CASES.items() if not case.of_rows]

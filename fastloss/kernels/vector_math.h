@@ -153,31 +153,30 @@ FASTLOSS_INLINE double multiply_add_f64(double a, double b, double c)
 #endif
 }
 
-/* numerator - quotient * denominator without rounding error, for a quotient that is right to about
- * an ulp: then the remainder is representable. */
-FASTLOSS_INLINE float division_remainder_f32(float numerator, float quotient, float denominator)
+/* c - a b without rounding error, for an a b so near to c that the difference is representable:
+ * what is left of c by a quotient a of c and b that is right to about an ulp, for one. */
+FASTLOSS_INLINE float remainder_f32(float c, float a, float b)
 {
 #if FASTLOSS_FMA
-    return __builtin_fmaf(-quotient, denominator, numerator);
+    return __builtin_fmaf(-a, b, c);
 #else
-    return (float)((double)numerator - (double)quotient * (double)denominator);
+    return (float)((double)c - (double)a * (double)b);
 #endif
 }
 
-FASTLOSS_INLINE double division_remainder_f64(
-    double numerator, double quotient, double denominator)
+FASTLOSS_INLINE double remainder_f64(double c, double a, double b)
 {
 #if FASTLOSS_FMA
-    return __builtin_fma(-quotient, denominator, numerator);
+    return __builtin_fma(-a, b, c);
 #else
-    /* Dekker's product of Veltkamp's halves; callers stay far from where 2^27 x overflows. */
-    const double q = quotient * 0x1.0000002p27, d = denominator * 0x1.0000002p27;
-    const double q_high = q - (q - quotient), d_high = d - (d - denominator);
-    const double q_low = quotient - q_high, d_low = denominator - d_high;
-    const double product = quotient * denominator;
+    /* Dekker's product of Veltkamp's halves; callers stay far from where 2^27 a overflows. */
+    const double a_shifted = a * 0x1.0000002p27, b_shifted = b * 0x1.0000002p27;
+    const double a_high = a_shifted - (a_shifted - a), b_high = b_shifted - (b_shifted - b);
+    const double a_low = a - a_high, b_low = b - b_high;
+    const double product = a * b;
     const double error =
-        ((q_high * d_high - product) + q_high * d_low + q_low * d_high) + q_low * d_low;
-    return (numerator - product) - error;
+        ((a_high * b_high - product) + a_high * b_low + a_low * b_high) + a_low * b_low;
+    return (c - product) - error;
 #endif
 }
 
@@ -217,7 +216,7 @@ FASTLOSS_INLINE float quotient_f32(pair_f32 numerator, pair_f32 denominator)
 {
     const float reciprocal = 1.0f / denominator.high;
     const float quotient = numerator.high * reciprocal;
-    const float remainder = division_remainder_f32(numerator.high, quotient, denominator.high) +
+    const float remainder = remainder_f32(numerator.high, quotient, denominator.high) +
                             multiply_add_f32(-quotient, denominator.low, numerator.low);
     return multiply_add_f32(remainder, reciprocal, quotient);
 }
@@ -226,7 +225,7 @@ FASTLOSS_INLINE double quotient_f64(pair_f64 numerator, pair_f64 denominator)
 {
     const double reciprocal = 1.0 / denominator.high;
     const double quotient = numerator.high * reciprocal;
-    const double remainder = division_remainder_f64(numerator.high, quotient, denominator.high) +
+    const double remainder = remainder_f64(numerator.high, quotient, denominator.high) +
                              multiply_add_f64(-quotient, denominator.low, numerator.low);
     return multiply_add_f64(remainder, reciprocal, quotient);
 }
@@ -267,8 +266,8 @@ FASTLOSS_INLINE reduced_f64 reduce_f64(double x)
     return (reduced_f64){high, low, bits_f64(shifted) << 52};
 }
 
-/* c of e^r = 1 + r + r^2/2 + r^3 c(r), minimax on |r| <= ln2 / 2. What it minimises is the error in
- * ulp of 2^n e^r - 1 at the worst n, which is n = 1 (there the 1 halves the result and not the
+/* c of e^r = 1 + r + r^2/2 + r^3 c(r), minimax on |r| <= ln2 / 2. What it minimises is the error
+ * in ulp of 2^n e^r - 1 at the worst n, which is n = 1 (there the 1 halves the result and not the
  * error): 0.21 ulp in float32, 0.003 in float64; to e^r it is worth a third of that.
  *
  * Here and below, float64 takes the upper coefficients in two chains, of even and odd powers: one
@@ -366,10 +365,10 @@ FASTLOSS_INLINE double exp_nonpositive_f64(double x)
 }
 
 /* (e^x - 1) / 2 from scale = 2^(n-1) and shifted = scale - 1/2 as a pair. Halved, because 2^n
- * itself overflows before e^x - 1 does. At n = 1 the error of e^r - 1 counts twice; so r + r^2/2 is
- * an exact sum, the rounding of r^2 is the one that is left, and the low part of r gets its factor
+ * itself overflows before e^x - 1 does. At n = 1 the error of e^r - 1 counts twice; so r + r^2/2
+ * is an exact sum, the rounding of r^2 is all that is left, and the low part of r gets its factor
  * e^r. Where shifted is not 0, it is larger than scale (e^r - 1), so that sum is exact too. The
- * low part of the result is small but not yet below the last place of the high part. */
+ * low part of the result is small, but not yet below the last place of the high part. */
 FASTLOSS_INLINE pair_f32 half_expm1_f32(reduced_f32 r, float scale, pair_f32 shifted)
 {
     const float square = r.high * r.high;
@@ -415,10 +414,11 @@ FASTLOSS_INLINE double expm1_f64(double x)
  * x = 2^k (1 + f) with 1 + f in [3/4, 3/2), and log x = k ln2 + log(1 + f).
  */
 
-/* k ln2 + log(1 + f), where log(1 + f) = f - f^2/2 + f^3 c(f), c minimax for the relative error:
- * 2^-27.6 and 2^-56.6. k times the high part of ln2 is exact, and larger than f unless k = 0.
- * The half is added last, apart from c: folded into the polynomial it would round twice more. */
-FASTLOSS_INLINE float log_sum_f32(float k, float f)
+/* k ln2 + log(1 + f + f_low), where log(1 + f) = f - f^2/2 + f^3 c(f), c minimax for the relative
+ * error: 2^-27.6 and 2^-56.6. k times the high part of ln2 is exact, and larger than f unless
+ * k = 0. The half stays apart from c and is added last: as a coefficient it would round twice
+ * more. */
+FASTLOSS_INLINE float log_sum_f32(float k, float f, float f_low)
 {
     const float square = f * f;
     float c = -0x1.71daaap-5f;
@@ -430,11 +430,12 @@ FASTLOSS_INLINE float log_sum_f32(float k, float f)
     c = multiply_add_f32(c, f, -0x1.000048p-2f);
     c = multiply_add_f32(c, f, 0x1.5555a4p-2f);
     const pair_f32 sum = ordered_sum_f32(k * 0x1.62e4p-1f, f);
-    const float tail = multiply_add_f32(square * f, c, multiply_add_f32(k, 0x1.7f7d1cp-20f, sum.low));
+    const float low = multiply_add_f32(k, 0x1.7f7d1cp-20f, sum.low + f_low);
+    const float tail = multiply_add_f32(square * f, c, low);
     return sum.high + multiply_add_f32(square, -0.5f, tail);
 }
 
-FASTLOSS_INLINE double log_sum_f64(double k, double f)
+FASTLOSS_INLINE double log_sum_f64(double k, double f, double f_low)
 {
     const double square = f * f;
     double even = -0x1.e16d4f7dea10cp-6;
@@ -458,7 +459,8 @@ FASTLOSS_INLINE double log_sum_f64(double k, double f)
     double c = multiply_add_f64(odd, f, even);
     c = multiply_add_f64(c, f, 0x1.55555555555a1p-2);
     const pair_f64 sum = ordered_sum_f64(k * 0x1.62e42fefa38p-1, f);
-    const double tail = multiply_add_f64(square * f, c, multiply_add_f64(k, 0x1.ef35793c7673p-45, sum.low));
+    const double low = multiply_add_f64(k, 0x1.ef35793c7673p-45, sum.low + f_low);
+    const double tail = multiply_add_f64(square * f, c, low);
     return sum.high + multiply_add_f64(square, -0.5, tail);
 }
 
@@ -492,7 +494,7 @@ FASTLOSS_INLINE float log_f32(float x)
     const float shift = x < 0x1p-126f ? 24.0f : 0.0f;
     const uint32_t exponent = log_exponent_f32(normal);
     const float f = float_of_bits(bits_f32(normal) - exponent) - 1.0f;
-    const float result = log_sum_f32(exponent_to_float(exponent) - shift, f);
+    const float result = log_sum_f32(exponent_to_float(exponent) - shift, f, -0.0f);
     const float undefined = x == 0.0f ? -INFINITY : NAN;
     const float positive = x > 0.0f ? result : undefined;
     return x < INFINITY ? positive : x;
@@ -504,24 +506,27 @@ FASTLOSS_INLINE double log_f64(double x)
     const double shift = x < 0x1p-1022 ? 53.0 : 0.0;
     const uint64_t exponent = log_exponent_f64(normal);
     const double f = double_of_bits(bits_f64(normal) - exponent) - 1.0;
-    const double result = log_sum_f64(exponent_to_double(exponent) - shift, f);
+    const double result = log_sum_f64(exponent_to_double(exponent) - shift, f, -0.0);
     const double undefined = x == 0.0 ? -(double)INFINITY : (double)NAN;
     const double positive = x > 0.0 ? result : undefined;
     return x < (double)INFINITY ? positive : x;
 }
 
-/* The rounding of 1 + x chooses k and does no more: f = 2^-k x - (1 - 2^-k) has no rounding error
- * at all. 2^-k x is x with another exponent, and their difference fits the fraction; that is why
- * 1 + f lies in [3/4, 3/2) and not in the usual [sqrt 1/2, sqrt 2). (For k past the fraction's
- * width, 2^-k does not count; for the largest k its bits wrap to -inf, which at_most takes back.)
- */
+/* The rounding of 1 + x chooses k and does no more. f = 2^-k x - (1 - 2^-k), where 2^-k x is x
+ * with another exponent; in this interval of 1 + f, unlike in the usual [sqrt 1/2, sqrt 2), their
+ * difference has no rounding error, but for the last x below 1/2, whose 1 + x rounds up to 3/2:
+ * it is worth 0.7 ulp there, hence f_low. (For k past the fraction's width, 2^-k does not count;
+ * for the largest k its bits wrap to -inf, which at_most takes back.) -0 needs its sign put
+ * back. */
 FASTLOSS_INLINE float log1p_f32(float x)
 {
     const uint32_t exponent = log_exponent_f32(1.0f + x);
     const float scaled = float_of_bits(bits_f32(x) - exponent);
     const float power = float_of_bits(EXPONENT_F32(0) - exponent);
-    const float f = scaled - at_most_f32(1.0f - power, 1.0f);
-    const float result = with_sign_f32(log_sum_f32(exponent_to_float(exponent), f), x);
+    const float shift = at_most_f32(1.0f - power, 1.0f);
+    const float f = scaled - shift;
+    const float sum = log_sum_f32(exponent_to_float(exponent), f, scaled - (f + shift));
+    const float result = with_sign_f32(sum, x);
     const float undefined = x == -1.0f ? -INFINITY : NAN;
     const float defined = x > -1.0f ? result : undefined;
     return x < INFINITY ? defined : x;
@@ -532,37 +537,39 @@ FASTLOSS_INLINE double log1p_f64(double x)
     const uint64_t exponent = log_exponent_f64(1.0 + x);
     const double scaled = double_of_bits(bits_f64(x) - exponent);
     const double power = double_of_bits(EXPONENT_F64(0) - exponent);
-    const double f = scaled - at_most_f64(1.0 - power, 1.0);
-    const double result = with_sign_f64(log_sum_f64(exponent_to_double(exponent), f), x);
+    const double shift = at_most_f64(1.0 - power, 1.0);
+    const double f = scaled - shift;
+    const double sum = log_sum_f64(exponent_to_double(exponent), f, scaled - (f + shift));
+    const double result = with_sign_f64(sum, x);
     const double undefined = x == -1.0 ? -(double)INFINITY : (double)NAN;
     const double defined = x > -1.0 ? result : undefined;
     return x < (double)INFINITY ? defined : x;
 }
 
-/* log(1 + x) = x - x^2/4 + x^2 q(x - 1/2) on the whole of [+0, 1]: as many terms as log takes, and
- * no reduction. q is minimax for the relative error, 2^-27.0 and 2^-56.5. Two things keep the ulp
- * at x near 1, where neither x^2 nor the coefficients help: the quarter, summed without error,
- * leaves a q of at most 1/4 instead of 1/2; and about 1/2 the coefficients fall fast, so that
- * Horner's roundings do not pile up. */
-FASTLOSS_INLINE pair_f32 log1p_unit_pair_f32(float x)
+/* log(1 + x) + change, for a tiny change, where log(1 + x) = x - x^2/4 + x^2 q(x - 1/2) on the
+ * whole of [+0, 1]: as many terms as log takes, and no reduction. q is minimax for the relative
+ * error, 2^-27.3 and 2^-56.5. Two things keep the ulp at x near 1, where neither x^2 nor the
+ * coefficients help: the quarter, added as a pair, leaves a q of at most 1/4 instead of 1/2; and
+ * about 1/2 the coefficients fall fast, so that Horner's roundings do not pile up. Without FMA the
+ * quarter's product rounds in multiply_add; float32 is known to bear that. */
+FASTLOSS_INLINE pair_f32 log1p_unit_pair_f32(float x, float change)
 {
     const float z = x - 0.5f;
-    float q = -0x1.9fd09ep-9f;
-    q = multiply_add_f32(q, z, 0x1.c7d3ecp-8f);
-    q = multiply_add_f32(q, z, -0x1.506ea2p-7f);
-    q = multiply_add_f32(q, z, 0x1.10e308p-6f);
-    q = multiply_add_f32(q, z, -0x1.d958e6p-6f);
-    q = multiply_add_f32(q, z, 0x1.a28484p-5f);
-    q = multiply_add_f32(q, z, -0x1.7de15ap-4f);
-    q = multiply_add_f32(q, z, 0x1.6f0d78p-3f);
-    q = multiply_add_f32(q, z, -0x1.066e08p-3f);
-    const float quarter = -0.25f * x;
-    const float high = multiply_add_f32(quarter, x, x);
-    const float low = multiply_add_f32(quarter, x, x - high);
+    float q = -0x1.b00e42p-9f;
+    q = multiply_add_f32(q, z, 0x1.c2923p-8f);
+    q = multiply_add_f32(q, z, -0x1.4d127ap-7f);
+    q = multiply_add_f32(q, z, 0x1.1135f6p-6f);
+    q = multiply_add_f32(q, z, -0x1.d9ad5ap-6f);
+    q = multiply_add_f32(q, z, 0x1.a281fcp-5f);
+    q = multiply_add_f32(q, z, -0x1.7de01ap-4f);
+    q = multiply_add_f32(q, z, 0x1.6f0d7ap-3f);
+    q = multiply_add_f32(q, z, -0x1.066e0ap-3f);
+    const float high = multiply_add_f32(-0.25f * x, x, x);
+    const float low = multiply_add_f32(-0.25f * x, x, x - high) + change;
     return (pair_f32){high, multiply_add_f32(x * x, q, low)};
 }
 
-FASTLOSS_INLINE pair_f64 log1p_unit_pair_f64(double x)
+FASTLOSS_INLINE pair_f64 log1p_unit_pair_f64(double x, double change)
 {
     const double z = x - 0.5;
     const double square = z * z;
@@ -587,21 +594,20 @@ FASTLOSS_INLINE pair_f64 log1p_unit_pair_f64(double x)
     double q = multiply_add_f64(odd, z, even);
     q = multiply_add_f64(q, z, 0x1.6f0d7bd624be3p-3);
     q = multiply_add_f64(q, z, -0x1.066e09a033dap-3);
-    const double quarter = -0.25 * x;
-    const double high = multiply_add_f64(quarter, x, x);
-    const double low = multiply_add_f64(quarter, x, x - high);
+    const double high = multiply_add_f64(-0.25 * x, x, x);
+    const double low = remainder_f64(x - high, 0.25 * x, x) + change;
     return (pair_f64){high, multiply_add_f64(x * x, q, low)};
 }
 
 FASTLOSS_INLINE float log1p_unit_f32(float x)
 {
-    const pair_f32 sum = log1p_unit_pair_f32(x);
+    const pair_f32 sum = log1p_unit_pair_f32(x, -0.0f);
     return sum.high + sum.low;
 }
 
 FASTLOSS_INLINE double log1p_unit_f64(double x)
 {
-    const pair_f64 sum = log1p_unit_pair_f64(x);
+    const pair_f64 sum = log1p_unit_pair_f64(x, -0.0);
     return sum.high + sum.low;
 }
 
@@ -659,19 +665,19 @@ FASTLOSS_INLINE double tanh_f64(double x)
     return with_sign_f64(quotient_f64((pair_f64){-h.high, -h.low}, denominator), x);
 }
 
-/* log(1 + e^x) = max(x, 0) + log(1 + e) with e = e^-|x|. The low part of e enters by the
- * derivative of the logarithm, 1 / (1 + e), for which 1 - e / 2 will do. Past the bound the answer
- * is x, chosen outright because the exact sum makes NaN of inf - inf. */
+/* log(1 + e^x) = max(x, 0) + log(1 + e) with e = e^-|x|. The low part of e enters by the slope of
+ * the logarithm, 1 / (1 + e), for which a line that is within 0.043 of it will do. Past the bound
+ * the answer is x, chosen outright because the exact sum makes NaN of inf - inf. */
 FASTLOSS_INLINE float softplus_f32(float x)
 {
     const reduced_f32 r = reduce_f32(at_least_f32(-absolute_f32(x), -104.0f));
     const pair_f32 m = exp_pair_f32(r);
     const float power = float_of_bits(r.exponent + EXPONENT_F32(32)) * 0x1p-32f;
     const pair_f32 e = {m.high * power, m.low * power};
-    const pair_f32 log1p = log1p_unit_pair_f32(e.high);
+    const float slope = multiply_add_f32(e.high, -0.5f, 0.957f);
+    const pair_f32 log1p = log1p_unit_pair_f32(e.high, e.low * slope);
     const pair_f32 sum = exact_sum_f32(at_least_f32(x, 0.0f), log1p.high);
-    const float tail = multiply_add_f32(e.low, multiply_add_f32(e.high, -0.5f, 1.0f), log1p.low);
-    const float result = sum.high + (sum.low + tail);
+    const float result = sum.high + (sum.low + log1p.low);
     return x > 104.0f ? x : result;
 }
 
@@ -681,10 +687,10 @@ FASTLOSS_INLINE double softplus_f64(double x)
     const pair_f64 m = exp_pair_f64(r);
     const double power = double_of_bits(r.exponent + EXPONENT_F64(64)) * 0x1p-64;
     const pair_f64 e = {m.high * power, m.low * power};
-    const pair_f64 log1p = log1p_unit_pair_f64(e.high);
+    const double slope = multiply_add_f64(e.high, -0.5, 0.957);
+    const pair_f64 log1p = log1p_unit_pair_f64(e.high, e.low * slope);
     const pair_f64 sum = exact_sum_f64(at_least_f64(x, 0.0), log1p.high);
-    const double tail = multiply_add_f64(e.low, multiply_add_f64(e.high, -0.5, 1.0), log1p.low);
-    const double result = sum.high + (sum.low + tail);
+    const double result = sum.high + (sum.low + log1p.low);
     return x > 746.0 ? x : result;
 }
 

@@ -8,6 +8,8 @@ import numpy as np
 
 from fastloss.losses.base import HALF_OPEN_UNIT, NON_NEGATIVE, UNIT, Interval, Loss, Numbers
 
+__all__ = ["BinaryCrossEntropy", "Focal", "LogLoss"]
+
 
 class BinaryCrossEntropy(Loss, kernel="binary_cross_entropy"):
     r"""Binary cross-entropy of logits, also called logistic loss.

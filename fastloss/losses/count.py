@@ -8,6 +8,8 @@ import numpy as np
 
 from fastloss.losses.base import Loss
 
+__all__ = ["Poisson"]
+
 
 class Poisson(Loss, kernel="poisson"):
     r"""Negative log-likelihood of counts, the prediction being the logarithm of the rate.

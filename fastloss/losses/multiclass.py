@@ -9,6 +9,8 @@ from fastloss.losses.base import NON_NEGATIVE, UNIT, Loss
 # Labels are read as doubles: beyond this, whole numbers are not exact.
 LARGEST_LABEL = 2**53
 
+__all__ = ["CrossEntropy"]
+
 
 class CrossEntropy(Loss, kernel="cross_entropy"):
     r"""Softmax cross-entropy of logits, with labels or with probabilities as targets.

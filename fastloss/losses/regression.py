@@ -8,6 +8,8 @@ import numpy as np
 
 from fastloss.losses.base import OPEN_UNIT, POSITIVE, Loss
 
+__all__ = ["AbsoluteError", "Huber", "LogCosh", "Pinball", "SquaredError"]
+
 
 class SquaredError(Loss, kernel="squared_error"):
     r"""Squared error, the loss of least squares; its minimiser is the mean.

@@ -14,24 +14,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fastloss.reference.binary import binary_cross_entropy, focal, log_loss
-from fastloss.reference.count import poisson
-from fastloss.reference.multiclass import cross_entropy, label_weight
-from fastloss.reference.regression import absolute_error, huber, log_cosh, pinball, squared_error
+from fastloss.reference import binary, count, multiclass, regression
+from fastloss.reference.binary import *
+from fastloss.reference.count import *
+from fastloss.reference.multiclass import *
+from fastloss.reference.multiclass import label_weight
+from fastloss.reference.regression import *
 
-__all__ = [
-    "absolute_error",
-    "binary_cross_entropy",
-    "cross_entropy",
-    "evaluate",
-    "focal",
-    "huber",
-    "log_cosh",
-    "log_loss",
-    "pinball",
-    "poisson",
-    "squared_error",
-]
+__all__ = ["evaluate"]
+__all__ += regression.__all__
+__all__ += count.__all__
+__all__ += binary.__all__
+__all__ += multiclass.__all__
 
 
 def evaluate(

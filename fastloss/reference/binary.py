@@ -6,6 +6,8 @@ import numpy as np
 
 from fastloss.reference.array import Array, multiply
 
+__all__ = ["binary_cross_entropy", "focal", "log_loss"]
+
 
 def binary_cross_entropy(
     prediction: Array,

@@ -6,6 +6,8 @@ import numpy as np
 
 from fastloss.reference.array import Array, multiply
 
+__all__ = ["poisson"]
+
 
 def poisson(prediction: Array, target: Array) -> Iterator[Array]:
     """exp(z) - y z: Poisson's negative log-likelihood, log link, without the constant log(y!).

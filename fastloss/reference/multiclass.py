@@ -8,6 +8,8 @@ import numpy.typing as npt
 
 from fastloss.reference.array import Array, multiply
 
+__all__ = ["cross_entropy"]
+
 
 def cross_entropy(
     prediction: Array,

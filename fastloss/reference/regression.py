@@ -6,6 +6,8 @@ import numpy as np
 
 from fastloss.reference.array import Array
 
+__all__ = ["absolute_error", "huber", "log_cosh", "pinball", "squared_error"]
+
 
 def squared_error(prediction: Array, target: Array, *, half: bool = False) -> Iterator[Array]:
     """r^2, or r^2 / 2 with `half`."""

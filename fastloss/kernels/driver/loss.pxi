@@ -298,15 +298,19 @@ cdef class Loss:
         cdef double divisor = 0 if denominator is None else check_denominator(denominator, reduction)
         cdef bint by_class = False
         cdef object outputs = None
+        # The job knows arrays by their memory alone: what was made from lists has to live on.
+        cdef list arrays = [None] * OPERANDS
         if not self.classes:
             outputs = self.quick(&job, mode, prediction, target, weight, reduction, out)
         if outputs is None:
-            outputs = self.general(&job, mode, prediction, target, weight, reduction, out, &by_class)
+            outputs = self.general(
+                &job, mode, prediction, target, weight, reduction, out, &by_class, arrays)
         try:
             if self.has_domain:
-                self.check_domain(as_array("prediction", prediction), job.real_size == 8, asked)
+                prediction, target = as_array("prediction", prediction), as_array("target", target)
+                self.check_domain(prediction, job.real_size == 8, asked)
                 if not by_class:
-                    self.check_domain(as_array("target", target), job.real_size == 8, asked)
+                    self.check_domain(target, job.real_size == 8, asked)
             self.execute(&job, mode, by_class, reduction, divisor, asked, result)
         except OutOfRange:
             # Rare, so the arrays are searched again, slowly, for what to say.
@@ -392,7 +396,8 @@ cdef class Loss:
         return result
 
     cdef object general(self, Job* job, int mode, object prediction_, object target_,
-                        object weight_, int reduction, object out, bint* by_class_):
+                        object weight_, int reduction, object out, bint* by_class_,
+                        list arrays):
         """Any arrays at all: check them, find the outputs, and fill in the job."""
         cdef cnp.ndarray prediction = as_array("prediction", prediction_)
         cdef cnp.ndarray target = as_array("target", target_)
@@ -404,7 +409,6 @@ cdef class Loss:
         cdef tuple shape = shape_of(prediction), rows
         cdef Operand* operand
         cdef list inputs = [("prediction", prediction), ("target", target)]
-        cdef list arrays = [None] * OPERANDS
         job.real_size = 4 if dtype.itemsize <= 4 else 8
         real_type = cnp.NPY_FLOAT if job.real_size == 4 else cnp.NPY_DOUBLE
         if self.elementwise and self.classes and shape_of(target) == shape:
@@ -533,7 +537,7 @@ cdef class Loss:
             raise ValueError(
                 f"axis {self.axis} is out of bounds for a prediction of shape {shape}"
             )
-        return self.axis % ndim
+        return self.axis + ndim if self.axis < 0 else self.axis
 
     cdef int execute(self, Job* job, int mode, bint by_class, int reduction, double divisor,
                      int asked, Result* result) except -1:
@@ -725,12 +729,8 @@ cdef class Loss:
 
     cdef int explain(self, prediction, target, bint by_class, Py_ssize_t classes) except -1:
         if by_class and (self.elementwise or target.ndim < prediction.ndim):
-            labels = target.astype(np.float64)
-            bad = ~((labels >= 0) & (labels < classes) & (labels == np.floor(labels)))
-            if self.has_ignore_index:
-                bad &= labels != self.ignore_index
-            if bad.any():
-                at = np.unravel_index(np.argmax(bad), bad.shape)
+            at = first_where(target, self.is_no_label, classes)
+            if at is not None:
                 raise IndexError(
                     f"target holds the label {target[at]} at position {position(at)}, "
                     f"which is not one of the {classes} classes 0 to {classes - 1}"
@@ -739,14 +739,32 @@ cdef class Loss:
         for name, array in (("prediction", prediction), ("target", target)):
             if name == "target" and by_class:
                 continue
-            bad = (array < self.lower) | (array > self.upper)
-            if bad.any():
-                at = np.unravel_index(np.argmax(bad), bad.shape)
+            at = first_where(array, self.is_outside, None)
+            if at is not None:
                 raise ValueError(
                     f"{name} must hold probabilities in [{self.lower:g}, {self.upper:g}], "
                     f"got {array[at]} at position {position(at)}"
                 )
         raise RuntimeError("the arrays changed while they were read")
+
+    def is_no_label(self, block, classes):
+        """Return where a block of labels holds something else."""
+        labels = block.astype(np.float64)
+        bad = ~((labels >= 0) & (labels < classes) & (labels == np.floor(labels)))
+        return bad & (labels != self.ignore_index) if self.has_ignore_index else bad
+
+    def is_outside(self, block, _):
+        """Return where a block of probabilities holds something else."""
+        return (block < self.lower) | (block > self.upper)
+
+
+cdef object first_where(array, test, argument):
+    # Block by block: the array may be as large as memory.
+    for start in range(0, array.size, 2**20):
+        bad = test(array.flat[start:start + 2**20], argument)
+        if bad.any():
+            return np.unravel_index(start + int(np.argmax(bad)), array.shape)
+    return None
 
 
 cdef object position(tuple at):
