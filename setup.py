@@ -71,6 +71,11 @@ def extensions() -> list[Extension]:
     """Return all modules; each level's source is a stub that includes the expanded kernels."""
     expand = runpy.run_path(str(KERNELS / "expand.py"))["expand"]
     write(GENERATED / "level.pxi", expand())
+    # Modules built for other choices are out of date, though their sources are not.
+    names = ("CC", "CFLAGS", "LDFLAGS", "FASTLOSS_OPENMP")
+    choices = write(
+        GENERATED / "choices.txt", "".join(f"{n}={os.environ.get(n, '')}\n" for n in names)
+    )
     modules = {"cpu": str(KERNELS / "cpu.pyx"), "driver": str(KERNELS / "driver.pyx")}
     for level in machine_levels():
         # A directive only counts at the head of a module, not in what it includes.
@@ -84,7 +89,7 @@ def extensions() -> list[Extension]:
             define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION"),
                            ("NPY_TARGET_VERSION", "NPY_2_0_API_VERSION")],
             # Whatever is included makes the module out of date.
-            depends=[str(p) for p in KERNELS.rglob("*") if p.suffix in (".pxi", ".h", ".py")],
+            depends=[choices, *(str(p) for p in KERNELS.rglob("*") if p.suffix in (".pxi", ".h"))],
         )
         for name, source in modules.items()
     ]  # fmt: skip

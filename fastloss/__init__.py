@@ -5,8 +5,8 @@ from __future__ import annotations
 from fastloss.configuration import show_config
 from fastloss.losses import *
 from fastloss.losses import __all__ as _losses
-from fastloss.losses.base import Loss, Partial, losses
-from fastloss.losses.names import get
+from fastloss.losses.base import Loss, Partial
+from fastloss.losses.names import get, losses
 
 __version__ = "0.1.0"
 

@@ -29,7 +29,8 @@ cdef inline void log_loss(real prediction, real target, double eps,
                           real* value, real* gradient, real* hessian) noexcept nogil:
     cdef real lower = eps
     cdef real upper = 1.0 - eps
-    cdef real p = clip(prediction, lower, upper)
+    # Adding zero makes +0 of -0, whose reciprocal would have the wrong sign.
+    cdef real p = clip(prediction, lower, upper) + 0.0
     cdef real q = 1.0 - p
     cdef real rest = 1.0 - target
     cdef bint flat = (prediction < lower) | (prediction > upper)
@@ -39,7 +40,7 @@ cdef inline void log_loss(real prediction, real target, double eps,
     value[0] = -product(target, log(p)) - product(rest, log1p(-p))
     gradient[0] = 0.0 if flat else numerator / denominator
     hessian[0] = 0.0 if flat else (
-        (0.0 if target == 0.0 else target / (p * p)) + (0.0 if rest == 0.0 else rest / (q * q)))
+        (0.0 if target == 0.0 else target / p / p) + (0.0 if rest == 0.0 else rest / q / q))
 
 
 cdef inline void focal(real prediction, real target, real gamma, real positive, real negative,

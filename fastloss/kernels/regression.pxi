@@ -29,20 +29,20 @@ cdef inline void huber(real prediction, real target, real delta,
 
 cdef inline void log_cosh(real prediction, real target,
                           real* value, real* gradient, real* hessian) noexcept nogil:
-    # With d = exp(-|r|) - 1, known to full relative accuracy, nothing below cancels:
-    #   near zero  log cosh r = log1p(2 sinh^2(r/2)) and 2 sinh^2(r/2) = d^2 / (2 (1 + d)),
-    #   beyond 1   log cosh r = |r| - log 2 + log1p(exp(-2|r|)),
-    #   tanh |r| = -(e - 1) / (e + 1) with e = exp(-2|r|), e - 1 = d (d + 2),
+    # Nothing here cancels:
+    #   near zero  log cosh r = log1p(2 sinh^2(r/2)) and 2 sinh^2(r/2) = d^2 / (2 (1 + d)) with
+    #              d = exp(-|r|) - 1,
+    #   beyond 1   log cosh r = |r| - log 2 + log1p(e) with e = exp(-2|r|),
+    #   tanh |r| = (1 - e) / (1 + e), where near zero 1 - e = -d (d + 2),
     #   1 - tanh^2 r = 4 e / (1 + e)^2.
     cdef real residual = prediction - target
     cdef real size = fabs(residual)
+    cdef real e = exp_nonpositive(-2.0 * size)
     cdef real d = expm1(-size)
-    cdef real decay = 1.0 + d
-    cdef real e = decay * decay
     cdef bint near = size < 1.0
-    cdef real small = d * d / (2.0 * decay)
+    cdef real small = d * d / (2.0 * (1.0 + d))
     cdef real offset = 0.0 if near else size - 0.6931471805599453
-    cdef real slope = -(d * (d + 2.0)) / (1.0 + e)
+    cdef real slope = (-d * (d + 2.0) if near else 1.0 - e) / (1.0 + e)
     value[0] = log1p_unit(small if near else e) + offset
     gradient[0] = -slope if residual < 0.0 else slope
     hessian[0] = 4.0 * e / ((1.0 + e) * (1.0 + e))

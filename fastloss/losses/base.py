@@ -173,9 +173,6 @@ class _Field:
         return _number(self.name, value, self.interval)
 
 
-_registry: list[type[Loss]] = []
-
-
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
 @dataclass(frozen=True, repr=False)
 class Loss(driver.Loss):
@@ -222,7 +219,6 @@ class Loss(driver.Loss):
         if kernel:
             cls.kernel = kernel
             cls.family = cls.__module__.rpartition(".")[2]
-            _registry.append(cls)
 
     def __post_init__(self) -> None:
         for checked in self._fields:
@@ -287,15 +283,3 @@ class Loss(driver.Loss):
 
 def _rebuild(cls: type[Loss], values: dict[str, Any]) -> Loss:
     return cls(**values)
-
-
-def losses() -> tuple[type[Loss], ...]:
-    """Return every public loss, family by family.
-
-    Examples
-    --------
-    >>> import fastloss as fl
-    >>> fl.Huber in fl.losses()
-    True
-    """
-    return tuple(_registry)

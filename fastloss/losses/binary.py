@@ -176,7 +176,7 @@ class Focal(Loss, kernel="focal"):
     --------
     >>> import fastloss as fl
     >>> fl.Focal(gamma=2, alpha=0.25).value_and_grad([0.0], [1], reduction="sum")
-    (0.04332169878499658, array([-0.07457169878499658...
+    (0.04332169878499658, array([-0.0745717]))
     """
 
     gamma: Annotated[float, NON_NEGATIVE] = 2.0

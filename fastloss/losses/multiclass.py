@@ -74,8 +74,8 @@ class CrossEntropy(Loss, kernel="cross_entropy"):
     >>> gradient
     array([[ 0.25, -0.25],
            [-0.25,  0.25]])
-    >>> loss([[2.0, 0.0, 0.0]], [[0.5, 0.25, 0.25]], reduction="sum").__round__(6)
-    1.239733
+    >>> round(loss([[2.0, 0.0, 0.0]], [[0.5, 0.25, 0.25]]), 6)
+    1.239545
     """
 
     class_weight: Annotated[tuple[Any, ...] | None, NON_NEGATIVE] = None

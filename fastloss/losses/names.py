@@ -5,7 +5,20 @@ from __future__ import annotations
 import difflib
 from typing import Any
 
-from fastloss.losses.base import Loss, losses, snake_case
+from fastloss import losses as families
+from fastloss.losses.base import Loss, snake_case
+
+
+def losses() -> tuple[type[Loss], ...]:
+    """Return every public loss, family by family.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.Huber in fl.losses()
+    True
+    """
+    return tuple(getattr(families, name) for name in families.__all__)
 
 
 def _names() -> dict[str, tuple[type[Loss], dict[str, Any]]]:

@@ -420,6 +420,11 @@ cdef class Loss:
             rows = shape[:axis] + shape[axis + 1:]
             if float_target and shape_of(target) == shape and not self.elementwise:
                 job.labels = False
+            elif not float_target and shape_of(target) == shape and not self.elementwise:
+                raise TypeError(
+                    f"target of the prediction's shape {shape} must hold probabilities of a "
+                    f"floating type, got dtype {target.dtype}"
+                )
             elif shape_of(target) != rows:
                 raise ValueError(
                     f"target must have shape {rows} (labels"

@@ -2,7 +2,7 @@
 # for its sums, and the slots are combined in a fixed tree by one thread: the bits of a result do not
 # depend on how many threads there were.
 
-cdef extern from "driver/threads.h" nogil:
+cdef extern from "driver_parts/threads.h" nogil:
     long FASTLOSS_OPENMP
     int fastloss_max_threads()
     int fastloss_thread()
