@@ -1,11 +1,23 @@
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, overload
+from typing import Any, Literal, TypedDict, Unpack, overload
 
 from numpy.typing import NDArray
 
 _Array = NDArray[Any]
-_Out = _Array | tuple[_Array, ...] | None
-_Reduction = Literal["mean", "sum", "none"] | None
+
+class _Options(TypedDict, total=False):
+    denominator: float | None
+    out: _Array | tuple[_Array, ...] | None
+    n_threads: int | None
+
+class _Reduced(_Options, total=False):
+    reduction: Literal["mean", "sum"] | None
+
+class _Unreduced(_Options):
+    reduction: Literal["none"]
+
+class _AnyReduction(_Options, total=False):
+    reduction: Literal["mean", "sum", "none"] | None
 
 REDUCTION_CODES: dict[str, int]
 
@@ -50,119 +62,39 @@ class Loss:
     ) -> tuple[float, float, int]: ...
     @overload
     def __call__(
-        self,
-        prediction: Any,
-        target: Any,
-        weight: Any = None,
-        *,
-        reduction: Literal["none"],
-        denominator: float | None = None,
-        out: _Out = None,
-        n_threads: int | None = None,
-    ) -> _Array: ...
+        self, prediction: Any, target: Any, weight: Any = None, **options: Unpack[_Reduced]
+    ) -> float: ...
     @overload
     def __call__(
-        self,
-        prediction: Any,
-        target: Any,
-        weight: Any = None,
-        *,
-        reduction: Literal["mean", "sum"] | None = None,
-        denominator: float | None = None,
-        out: _Out = None,
-        n_threads: int | None = None,
-    ) -> float: ...
-    @overload
-    def value(
-        self,
-        prediction: Any,
-        target: Any,
-        weight: Any = None,
-        *,
-        reduction: Literal["none"],
-        denominator: float | None = None,
-        out: _Out = None,
-        n_threads: int | None = None,
+        self, prediction: Any, target: Any, weight: Any = None, **options: Unpack[_Unreduced]
     ) -> _Array: ...
     @overload
     def value(
-        self,
-        prediction: Any,
-        target: Any,
-        weight: Any = None,
-        *,
-        reduction: Literal["mean", "sum"] | None = None,
-        denominator: float | None = None,
-        out: _Out = None,
-        n_threads: int | None = None,
+        self, prediction: Any, target: Any, weight: Any = None, **options: Unpack[_Reduced]
     ) -> float: ...
+    @overload
+    def value(
+        self, prediction: Any, target: Any, weight: Any = None, **options: Unpack[_Unreduced]
+    ) -> _Array: ...
     def grad(
-        self,
-        prediction: Any,
-        target: Any,
-        weight: Any = None,
-        *,
-        reduction: _Reduction = None,
-        denominator: float | None = None,
-        out: _Out = None,
-        n_threads: int | None = None,
+        self, prediction: Any, target: Any, weight: Any = None, **options: Unpack[_AnyReduction]
     ) -> _Array: ...
     @overload
     def value_and_grad(
-        self,
-        prediction: Any,
-        target: Any,
-        weight: Any = None,
-        *,
-        reduction: Literal["none"],
-        denominator: float | None = None,
-        out: _Out = None,
-        n_threads: int | None = None,
-    ) -> tuple[_Array, _Array]: ...
+        self, prediction: Any, target: Any, weight: Any = None, **options: Unpack[_Reduced]
+    ) -> tuple[float, _Array]: ...
     @overload
     def value_and_grad(
-        self,
-        prediction: Any,
-        target: Any,
-        weight: Any = None,
-        *,
-        reduction: Literal["mean", "sum"] | None = None,
-        denominator: float | None = None,
-        out: _Out = None,
-        n_threads: int | None = None,
-    ) -> tuple[float, _Array]: ...
+        self, prediction: Any, target: Any, weight: Any = None, **options: Unpack[_Unreduced]
+    ) -> tuple[_Array, _Array]: ...
     def grad_and_hess(
-        self,
-        prediction: Any,
-        target: Any,
-        weight: Any = None,
-        *,
-        reduction: _Reduction = None,
-        denominator: float | None = None,
-        out: _Out = None,
-        n_threads: int | None = None,
+        self, prediction: Any, target: Any, weight: Any = None, **options: Unpack[_AnyReduction]
     ) -> tuple[_Array, _Array]: ...
     @overload
     def value_grad_hess(
-        self,
-        prediction: Any,
-        target: Any,
-        weight: Any = None,
-        *,
-        reduction: Literal["none"],
-        denominator: float | None = None,
-        out: _Out = None,
-        n_threads: int | None = None,
-    ) -> tuple[_Array, _Array, _Array]: ...
+        self, prediction: Any, target: Any, weight: Any = None, **options: Unpack[_Reduced]
+    ) -> tuple[float, _Array, _Array]: ...
     @overload
     def value_grad_hess(
-        self,
-        prediction: Any,
-        target: Any,
-        weight: Any = None,
-        *,
-        reduction: Literal["mean", "sum"] | None = None,
-        denominator: float | None = None,
-        out: _Out = None,
-        n_threads: int | None = None,
-    ) -> tuple[float, _Array, _Array]: ...
+        self, prediction: Any, target: Any, weight: Any = None, **options: Unpack[_Unreduced]
+    ) -> tuple[_Array, _Array, _Array]: ...

@@ -129,8 +129,11 @@ class LogLoss(Loss, kernel="log_loss"):
     aliases: ClassVar[dict[str, dict[str, Any]]] = {
         "BCELoss": {},
         "binary_crossentropy": {"eps": 1e-7},
+        "BinaryCrossentropy": {"eps": 1e-7},
         "categorical_crossentropy": {"eps": 1e-7, "axis": -1},
+        "CategoricalCrossentropy": {"eps": 1e-7, "axis": -1},
         "sparse_categorical_crossentropy": {"eps": 1e-7, "axis": -1},
+        "SparseCategoricalCrossentropy": {"eps": 1e-7, "axis": -1},
     }
 
     def _kernel_parameters(self, dtype: np.dtype[Any]) -> dict[str, float]:
@@ -185,7 +188,6 @@ class Focal(Loss, kernel="focal"):
     target_domain: ClassVar[tuple[float, float]] = (0.0, 1.0)
     aliases: ClassVar[dict[str, dict[str, Any]]] = {
         "sigmoid_focal_loss": {"alpha": 0.25},
-        "binary_focal_crossentropy": {},
     }
 
     def _kernel_parameters(self, dtype: np.dtype[Any]) -> dict[str, float]:

@@ -37,7 +37,8 @@ def get(name: str, **parameters: Any) -> Loss:
     """Make a loss by its name, or by the name that another library has for it.
 
     A name means what it means where it comes from: Keras's ``"binary_crossentropy"`` takes
-    probabilities and is :class:`LogLoss`; ``"reg:squarederror"`` has the factor 1/2.
+    probabilities and is :class:`LogLoss`; ``"reg:squarederror"`` has the factor 1/2. Our own names
+    come first: ``"binary_cross_entropy"`` takes logits, ``"cross_entropy"`` has many classes.
 
     Parameters
     ----------
@@ -69,8 +70,11 @@ def get(name: str, **parameters: Any) -> Loss:
     names = _names()
     found = names.get(name)
     if found is None:
-        folded = {key.lower(): value for key, value in names.items()}
-        found = folded.get(name.lower())
+        folded = [key for key in names if key.lower() == name.lower()]
+        if len({names[key][0] for key in folded}) > 1:
+            listed = " and ".join(f"{key!r} is {names[key][0].__name__}" for key in folded)
+            raise ValueError(f"ambiguous loss {name!r}: {listed}")
+        found = names[folded[0]] if folded else None
     if found is None:
         near = difflib.get_close_matches(name.lower(), sorted({n.lower() for n in names}), 5, 0.5)
         known = near or sorted(snake_case(cls.__name__) for cls in losses())

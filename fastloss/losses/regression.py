@@ -49,6 +49,7 @@ class SquaredError(Loss, kernel="squared_error"):
     aliases: ClassVar[dict[str, dict[str, Any]]] = {
         "mse": {},
         "mean_squared_error": {},
+        "MeanSquaredError": {},
         "mse_loss": {},
         "MSELoss": {},
         "l2": {},
@@ -95,6 +96,7 @@ class AbsoluteError(Loss, kernel="absolute_error"):
     aliases: ClassVar[dict[str, dict[str, Any]]] = {
         "mae": {},
         "mean_absolute_error": {},
+        "MeanAbsoluteError": {},
         "l1": {},
         "l1_loss": {},
         "L1Loss": {},
@@ -220,6 +222,7 @@ class Pinball(Loss, kernel="pinball"):
     aliases: ClassVar[dict[str, dict[str, Any]]] = {
         "quantile": {},
         "pinball_loss": {},
+        "mean_pinball_loss": {},
         "PinballLoss": {},
         "reg:quantileerror": {},
     }

@@ -346,6 +346,9 @@ cdef void pick_chunk(const Job* job, Py_ssize_t chunk) noexcept nogil:
         n = min(<Py_ssize_t>TILE, stop - start)
         read_labels(job, start, n, label)
         for i in range(n):
+            # All labels were classes a moment ago; somebody may have changed one since.
+            if label[i] < 0:
+                label[i] = 0
             memcpy(<char*>raw + i * operand.size,
                    operand.data + offset_of(job, operand, start + i, &left)
                    + <Py_ssize_t>label[i] * operand.class_stride, operand.size)

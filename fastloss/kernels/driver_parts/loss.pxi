@@ -298,11 +298,14 @@ cdef class Loss:
         cdef double divisor = 0 if denominator is None else check_denominator(denominator, reduction)
         cdef bint by_class = False
         cdef object outputs = None
-        # The job knows arrays by their memory alone: what was made from lists has to live on.
-        cdef list arrays = [None] * OPERANDS
+        cdef list arrays
+        if self.level is None:
+            raise TypeError(f"{type(self).__name__} was made without calling its constructor")
         if not self.classes:
             outputs = self.quick(&job, mode, prediction, target, weight, reduction, out)
         if outputs is None:
+            # The job knows arrays by their memory alone: what was made from lists has to live on.
+            arrays = [None] * OPERANDS
             outputs = self.general(
                 &job, mode, prediction, target, weight, reduction, out, &by_class, arrays)
         try:

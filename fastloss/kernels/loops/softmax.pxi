@@ -20,14 +20,9 @@ cdef void $loop_block(const ClassTile* tile) noexcept nogil:
     cdef real share = tile.smoothing / tile.classes
     cdef real share_sum = share * <real>tile.class_weight_sum
     cdef real m[ROWS]
-    cdef real part[ROWS]
-    cdef real ties[ROWS]
     cdef real rest[ROWS]
-    cdef real e[ROWS]
     cdef real at_label[ROWS]
     cdef double spread[ROWS]
-    cdef double sums[ROWS]
-    cdef double tied[ROWS]
     cdef real hit[ROWS]
     cdef real at_hessian[ROWS]
     cdef real mass[ROWS]
@@ -38,36 +33,18 @@ cdef void $loop_block(const ClassTile* tile) noexcept nogil:
     cdef real v, pull, pull_slope, d, x, p, w, total, log_total, hard, kept
     cdef Py_ssize_t k, r
     $declarations
-    block_max(z, tile.logits_stride, n, tile.classes, m)
+    softmax_block(tile, m, rest)
     for r in range(n):
-        part[r] = 0.0
-        ties[r] = 0.0
-        # One by one: as a select in the loop over classes GCC makes it a branch.
+        # One by one: as a select in a loop over classes GCC makes it a branch.
         k = <Py_ssize_t>label[r]
         at_label[r] = z[(k if k >= 0 else 0) * tile.logits_stride + r]
         spread[r] = 0
-        sums[r] = 0
-        tied[r] = 0
-    for k in range(tile.classes):
-        block_exp(z + k * tile.logits_stride, n, m,
-                  &e[0] if gradient == NULL else gradient + k * stride, part, ties)
-        if share != 0:
-            w = share if class_weight == NULL else share * class_weight[k]
-            if w != 0:
-                # A class without weight may be at -inf.
-                for r in range(n):
-                    spread[r] += w * (m[r] - z[k * tile.logits_stride + r])
-        if k % FEW_CLASSES == FEW_CLASSES - 1:
-            # Few additions in real, the rest in double.
+    for k in range(tile.classes if share != 0 else 0):
+        w = share if class_weight == NULL else share * class_weight[k]
+        if w != 0:
+            # A class without weight may be at -inf.
             for r in range(n):
-                sums[r] += part[r]
-                tied[r] += ties[r]
-                part[r] = 0.0
-                ties[r] = 0.0
-    for r in range(n):
-        part[r] += <real>sums[r]
-        ties[r] += <real>tied[r]
-    block_rest(part, ties, m, n, rest)
+                spread[r] += w * (m[r] - z[k * tile.logits_stride + r])
     for r in range(n):
         d = at_label[r] - m[r]
         total = 1.0 + rest[r]

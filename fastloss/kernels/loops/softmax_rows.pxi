@@ -36,16 +36,37 @@ cdef inline void block_exp(in_array z_, Py_ssize_t n, in_array m_, out_array e_,
         ties[r] += 1.0 if z[r] == m[r] else 0.0
 
 
-cdef inline void block_rest(in_array part_, in_array ties_, in_array m_, Py_ssize_t n,
-                            out_array rest_) noexcept nogil:
-    cdef const real* part = <const real*>part_
-    cdef const real* ties = <const real*>ties_
-    cdef const real* m = <const real*>m_
+cdef inline void softmax_block(const ClassTile* tile, out_array m_, out_array rest_) noexcept nogil:
+    # Maximum and `rest` of a block of rows; exp(z - m) goes to the gradient's place if there is one.
+    # Sums of a few classes stay in real, what follows is double.
+    cdef const real* z = <const real*>tile.logits
+    cdef real* gradient = <real*>tile.gradient
+    cdef real* m = <real*>m_
     cdef real* rest = <real*>rest_
-    cdef Py_ssize_t r
-    n &= ~<Py_ssize_t>(LANES - 1)
+    cdef Py_ssize_t n = tile.rows & ~<Py_ssize_t>(LANES - 1)
+    cdef real e[ROWS]
+    cdef real part[ROWS]
+    cdef real ties[ROWS]
+    cdef double sums[ROWS]
+    cdef double tied[ROWS]
+    cdef Py_ssize_t k, r
+    block_max(z, tile.logits_stride, n, tile.classes, m)
     for r in range(n):
-        rest[r] = part[r] + (ties[r] - 1.0) + (m[r] - m[r])
+        part[r] = 0.0
+        ties[r] = 0.0
+        sums[r] = 0
+        tied[r] = 0
+    for k in range(tile.classes):
+        block_exp(z + k * tile.logits_stride, n, m,
+                  &e[0] if gradient == NULL else gradient + k * tile.gradient_stride, part, ties)
+        if k % FEW_CLASSES == FEW_CLASSES - 1 or k == tile.classes - 1:
+            for r in range(n):
+                sums[r] += part[r]
+                tied[r] += ties[r]
+                part[r] = 0.0
+                ties[r] = 0.0
+    for r in range(n):
+        rest[r] = <real>(sums[r] + (tied[r] - 1)) + (m[r] - m[r])
 
 
 cdef inline void row_max(in_array z_, Py_ssize_t n, real* lanes) noexcept nogil:

@@ -25,42 +25,21 @@ cdef void soft_targets_block(const ClassTile* tile) noexcept nogil:
     cdef real keep = 1 - tile.smoothing
     cdef real share = tile.smoothing / tile.classes
     cdef real m[ROWS]
-    cdef real part[ROWS]
-    cdef real ties[ROWS]
     cdef real rest[ROWS]
-    cdef real e[ROWS]
     cdef double masses[ROWS]
     cdef double spread[ROWS]
-    cdef double sums[ROWS]
-    cdef double tied[ROWS]
     cdef real w, mass, g, h
     cdef Py_ssize_t k, r
-    block_max(z, tile.logits_stride, n, tile.classes, m)
+    softmax_block(tile, m, rest)
     for r in range(n):
-        part[r] = 0.0
-        ties[r] = 0.0
         masses[r] = 0
         spread[r] = 0
-        sums[r] = 0
-        tied[r] = 0
     for k in range(tile.classes):
-        block_exp(z + k * tile.logits_stride, n, m,
-                  &e[0] if gradient == NULL else gradient + k * tile.gradient_stride, part, ties)
         w = 1.0 if class_weight == NULL else class_weight[k]
         for r in range(n):
             mass = w * (keep * target[k * tile.probabilities_stride + r] + share)
             masses[r] += mass
             spread[r] += product(mass, m[r] - z[k * tile.logits_stride + r])
-        if k % FEW_CLASSES == FEW_CLASSES - 1:
-            for r in range(n):
-                sums[r] += part[r]
-                tied[r] += ties[r]
-                part[r] = 0.0
-                ties[r] = 0.0
-    for r in range(n):
-        part[r] += <real>sums[r]
-        ties[r] += <real>tied[r]
-    block_rest(part, ties, m, n, rest)
     for r in range(n):
         value[r] = product(<real>masses[r], log1p(rest[r])) + <real>spread[r]
     if gradient == NULL:
