@@ -112,6 +112,14 @@ def test_a_position_of_several_axes() -> None:
         fl.CrossEntropy()(logits, labels)
 
 
+@pytest.mark.parametrize("loss_class", [fl.CrossEntropy, fl.LogLoss])
+def test_a_single_label_out_of_range(loss_class: Any) -> None:
+    with pytest.raises(IndexError, match=r"\b3\b"):
+        loss_class()(np.full(3, 0.5), 3)
+    with pytest.raises(IndexError, match=r"-1\b"):
+        loss_class()(np.full((1, 3), 0.5), np.array([-1]))
+
+
 def test_labels_are_checked_before_anything_is_written() -> None:
     logits, labels = logits_and_labels(n=5000)
     labels[4999] = 7
@@ -408,6 +416,10 @@ def test_log_loss_outside_of_its_domain() -> None:
         rows[41, 2] = wrong
         with pytest.raises(ValueError, match=r"prediction.*41, 2"):
             fl.LogLoss()(rows, np.zeros(70, int))
+    with pytest.raises(ValueError, match="prediction"):
+        fl.LogLoss()(2.0, 1)
+    with pytest.raises(ValueError, match="target"):
+        fl.LogLoss()(0.5, -1)
     bad[41] = NAN
     assert np.isnan(fl.LogLoss()(bad, np.ones(70)))
     assert np.isnan(fl.LogLoss()(good, bad))

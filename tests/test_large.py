@@ -36,6 +36,12 @@ def test_every_size(case: Case, dtype: Any, level: str) -> None:
         expected = math.fsum(rows[0].tolist())
         # The rows were rounded to the dtype on their way out, the sum was not.
         assert total == pytest.approx(expected, rel=1e-12, abs=size * float(np.finfo(dtype).eps))
+        plain = loss.value(prediction[:n], target[:n], reduction="none")
+        expected = math.fsum(plain.tolist())
+        size = float(abs(plain).sum(dtype=np.float64))
+        room = size * float(np.finfo(dtype).eps)
+        total = loss.value(prediction[:n], target[:n], reduction="sum")
+        assert total == pytest.approx(expected, rel=1e-12, abs=room)
         if case.kind != "labels":
             assert weight_sum == pytest.approx(math.fsum(weight[:n].tolist()), rel=1e-12)
     # ... nor on where it starts.

@@ -49,8 +49,10 @@ def evaluate(
     reduction = reduction or parameters["reduction"]
     del parameters["reduction"]
     prediction, target = np.asarray(prediction), np.asarray(target)
-    if parameters.get("eps", 0) is None and prediction.dtype.kind == "f":
-        parameters["eps"] = float(np.finfo(prediction.dtype).eps)  # of the dtype before the cast
+    if parameters.get("eps", 0) is None:
+        # Of the dtype before the cast; what is shorter than float32 is computed as that.
+        short = prediction.dtype.kind not in "biu" and prediction.dtype.itemsize <= 4
+        parameters["eps"] = float(np.finfo(np.float32 if short else np.float64).eps)
     if dtype is None:
         dtype = prediction.dtype if prediction.dtype.kind == "f" else np.float64
     prediction = prediction.astype(dtype, copy=False)
