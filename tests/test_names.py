@@ -178,7 +178,6 @@ PEERS = {
     "binary": "BinaryCrossEntropy",
     "log_loss": "LogLoss",
     "sigmoid_focal_loss": "Focal",
-    "binary_focal_crossentropy": "Focal",
     "cross_entropy": "CrossEntropy",
     "sparse_categorical_crossentropy": "LogLoss",
     "multi:softprob": "CrossEntropy",
