@@ -162,9 +162,6 @@ cdef class Loss:
                 self.functions[real][i] = <void*><size_t>address
             for i, number in enumerate(parameters[real]):
                 self.parameters[real][i] = number
-            for i in range(MODES):
-                # A guess that the first long call replaces.
-                self.cost[real][i] = 2e-10 if real == 0 else 4e-10
         self.n_varying = len(varying)
         self.varying_names = entry["varying"]
         self.varying_arrays = [None] * len(varying)
@@ -601,7 +598,7 @@ cdef class Loss:
                     if job.operands[VARYING + i].data == NULL:
                         fill(varying[i], self.varying[i], n, real)
                         job.constant_varying[i] = varying[i]
-                self.launch_timed(job, elementwise_chunk, real, mode, job.n, asked)
+                self.launch_timed(job, elementwise_chunk, real, mode, job.n, asked, 2**31 - 1)
                 if weighted and job.has_value and reduction != NONE:
                     result.weight = tree_sum(job.weights, job.chunks)
             result.total = tree_sum(job.totals, job.chunks)
@@ -616,27 +613,18 @@ cdef class Loss:
     cdef void launch(self, Job* job, chunk_function function, double seconds, int asked):
         cdef int threads = thread_count(job.chunks, seconds, asked)
         if job.n * job.classes * job.real_size < KEEP_LOCK_BELOW:
-            run_chunks(job, function, 1)
+            run_chunks(job, function, 0, 1)
         else:
             with nogil:
-                run_chunks(job, function, threads)
+                run_chunks(job, function, 0, threads)
 
     cdef void launch_timed(self, Job* job, chunk_function function, int real, int mode,
-                           Py_ssize_t elements, int asked):
-        # The first call of its kind guesses, the next ones know what an element costs.
-        cdef double* cost = &self.cost[real][mode]
-        cdef double seconds
-        cdef int threads
+                           Py_ssize_t elements, int asked, int most):
         if job.chunks < 2:
             self.launch(job, function, 0, 1)
             return
-        threads = thread_count(job.chunks, elements * cost[0], asked)
         with nogil:
-            seconds = fastloss_now()
-            run_chunks(job, function, threads)
-            seconds = (fastloss_now() - seconds) * threads / elements
-        # A call that was interrupted says little: it may at most double the estimate.
-        cost[0] = 0.75 * cost[0] + 0.25 * min(seconds, 4 * cost[0])
+            run_timed(job, function, &self.cost[real][mode], elements, asked, most)
 
     cdef int check_domain(self, cnp.ndarray array, int real, int asked) except -1:
         # Probabilities outside [0, 1] would come out as plausible numbers.
@@ -728,11 +716,12 @@ cdef class Loss:
             function = row_chunk
             job.scratch_size = 4 * size
         job.scratch_size = (job.scratch_size + 3 * 64) & ~<Py_ssize_t>63
-        threads = thread_count(job.chunks, job.n * job.classes * self.cost[real][mode], asked)
+        # Scratch for as many threads as there may be; what a thread does not touch is not there.
+        threads = <int>min(<Py_ssize_t>thread_limit(asked), max(job.chunks, <Py_ssize_t>1))
         job.scratch = <char*>PyMem_Malloc(job.scratch_size * threads)
         if job.scratch == NULL:
             raise MemoryError()
-        self.launch_timed(job, function, real, mode, job.n * job.classes, threads)
+        self.launch_timed(job, function, real, mode, job.n * job.classes, asked, threads)
         return 0
 
     cdef int explain(self, prediction, target, bint by_class, Py_ssize_t classes) except -1:

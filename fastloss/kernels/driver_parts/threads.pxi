@@ -20,6 +20,12 @@ cdef enum:
 # parallel region by threads that are still awake, and as much again for every member.
 cdef double TEAM_COST = 2e-6
 cdef double MEMBER_COST = 1e-6
+# Seconds that teams have lost against one thread, not yet made good. On a machine that is busy with
+# something else a team waits for its slowest member, often a hundred times longer than the call would
+# have taken alone. Each loss is paid off by ten times as much work on one thread before the next
+# team is tried, so that trying costs a tenth at most.
+cdef double team_debt = 0
+cdef double PAID_OFF_BY = 10
 # The first process in which a team ran. libgomp's threads do not survive a fork: in a child a team
 # would wait for ever for members that are gone, so a child computes alone, with the same bits.
 cdef long team_process = 0
@@ -83,6 +89,8 @@ cdef int thread_count(Py_ssize_t chunks, double seconds, int asked) noexcept nog
         return 1
     if literal_threads and asked > 0:
         return limit
+    if team_debt > 0:
+        return 1
     for t in range(2, limit + 1):
         time = seconds / t + TEAM_COST + MEMBER_COST * t
         if time < shortest:
@@ -91,17 +99,52 @@ cdef int thread_count(Py_ssize_t chunks, double seconds, int asked) noexcept nog
     return best
 
 
-cdef void run_chunks(const Job* job, chunk_function function, int threads) noexcept nogil:
+cdef void run_chunks(const Job* job, chunk_function function, Py_ssize_t first,
+                     int threads) noexcept nogil:
     global team_process
-    cdef Py_ssize_t chunk
+    cdef Py_ssize_t chunk, share
     if threads < 2:
         # Never through the OpenMP runtime: it may not be usable here, and it is not free.
-        for chunk in range(job.chunks):
+        for chunk in range(first, job.chunks):
             function(job, chunk)
         return
     team_process = fastloss_process()
-    for chunk in prange(job.chunks, num_threads=threads, schedule="static"):
+    # Neighbouring chunks stay together for the memory's sake, and threads take shares as they come:
+    # one that the system has put aside for a while holds up the others less.
+    share = max((job.chunks - first) // (16 * threads), <Py_ssize_t>1)
+    for chunk in prange(first, job.chunks, num_threads=threads, schedule="dynamic",
+                        chunksize=share):
         function(job, chunk)
+
+
+cdef void run_timed(const Job* job, chunk_function function, double* cost, Py_ssize_t elements,
+                    int asked, int most) noexcept nogil:
+    # Runs a job of several chunks on as many threads as are worth it. `cost` is the seconds that an
+    # element takes on one thread, 0 before the first call; it decides about threads, never about
+    # results.
+    global team_debt
+    cdef double start = fastloss_now()
+    cdef double seconds, alone
+    cdef Py_ssize_t first = 0
+    cdef int threads
+    if cost[0] == 0:
+        function(job, 0)
+        seconds = fastloss_now()
+        cost[0] = (seconds - start) * job.chunks / elements
+        start = seconds
+        first = 1
+    alone = cost[0] * elements * (job.chunks - first) / job.chunks
+    threads = min(thread_count(job.chunks - first, alone, asked), most)
+    run_chunks(job, function, first, threads)
+    seconds = fastloss_now() - start
+    if threads < 2:
+        cost[0] = 0.75 * cost[0] + 0.25 * min(seconds / alone, 4.0) * cost[0]
+        team_debt = max(team_debt - seconds / PAID_OFF_BY, 0.0)
+    elif seconds > alone:
+        team_debt = seconds - alone
+    else:
+        # A team cannot be faster than its members together.
+        cost[0] *= min(seconds * threads / alone, 1.0)
 
 
 cdef double tree_sum(double* slots, Py_ssize_t n) noexcept nogil:
