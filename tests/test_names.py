@@ -7,6 +7,9 @@ import inspect
 import pickle
 import pkgutil
 import re
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -116,6 +119,36 @@ def test_the_facts_of_a_loss(cls: Any) -> None:
     assert cls.__doc__
     for name in fields(cls):
         assert re.search(rf"\b{name}\b", cls.__doc__) or name == "reduction"
+
+
+USE = """
+import numpy as np
+import fastloss as fl
+losses: list[fl.Loss] = [{calls}]
+value: float | np.ndarray = fl.Huber(delta=1.5, reduction="sum")(np.ones(3), [1, 2, 3])
+fl.CrossEntropy(class_weight=[1.0, 2.0])
+fl.BinaryCrossEntropy(pos_weight=np.ones(3))
+fl.Huber(beta=1.5)  # type: ignore[call-arg]
+"""
+
+
+def test_type_checkers_see_every_loss(tmp_path: Path) -> None:
+    pytest.importorskip("mypy")
+    script = tmp_path / "use.py"
+    script.write_text(USE.format(calls=", ".join(f"fl.{cls.__name__}()" for cls in LOSSES)))
+    root = Path(str(fl.__file__)).parent.parent
+    if root.name == "site-packages":
+        pytest.skip("mypy reads the package from its sources")
+    options = ["--config-file=", "--warn-unused-ignores", "--cache-dir", str(tmp_path / "cache")]
+    result = subprocess.run(
+        [sys.executable, "-m", "mypy", *options, str(script)],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout
 
 
 # Names.
