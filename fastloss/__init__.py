@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from fastloss.configuration import show_config
-from fastloss.losses import *
-from fastloss.losses import __all__ as _losses
+from fastloss.losses import binary, count, multiclass, regression
 from fastloss.losses.base import Loss, Partial
+from fastloss.losses.binary import *
+from fastloss.losses.count import *
+from fastloss.losses.multiclass import *
 from fastloss.losses.names import get, losses
+from fastloss.losses.regression import *
 
 __version__ = "0.1.0"
 
+# Type checkers follow a family's list, and no computed one.
 __all__ = ["Loss", "Partial", "get", "losses", "show_config"]
-__all__ += _losses
+__all__ += regression.__all__
+__all__ += count.__all__
+__all__ += binary.__all__
+__all__ += multiclass.__all__

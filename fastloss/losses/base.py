@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import re
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, dataclass_transform
 
 import numpy as np
+import numpy.typing as npt
 
 from fastloss import kernels
 from fastloss.kernels import driver
@@ -44,8 +45,8 @@ UNIT = Interval(0, 1)
 OPEN_UNIT = Interval(0, 1, lower_open=True, upper_open=True)
 HALF_OPEN_UNIT = Interval(0, 1, upper_open=True)
 
-# Numbers, or arrays of numbers, frozen into nested tuples so that a loss stays hashable.
-Numbers = float | tuple[Any, ...]
+# Arrays of numbers in any form; a loss keeps them as nested tuples, so that it stays hashable.
+Array = tuple[Any, ...] | Sequence[Any] | npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -116,14 +117,14 @@ def _number(name: str, value: Any, interval: Interval | None) -> float:
     return number
 
 
-def _array(name: str, value: Any, interval: Interval | None) -> Numbers:
+def _array(name: str, value: Any, interval: Interval | None) -> tuple[Any, ...]:
     array = np.asarray(value)
     if array.dtype.kind not in "iuf":
         raise TypeError(f"{name} must hold real numbers, got {value!r}")
     array = array.astype(np.float64)
     if interval is not None and not all(x in interval for x in array.ravel().tolist()):
         raise ValueError(f"{name} must be in {interval}, got {value!r}")
-    frozen: Numbers = _freeze(array.tolist())
+    frozen: tuple[Any, ...] = _freeze(array.tolist())
     return frozen
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 
-from fastloss.losses.base import HALF_OPEN_UNIT, NON_NEGATIVE, UNIT, Interval, Loss, Numbers
+from fastloss.losses.base import HALF_OPEN_UNIT, NON_NEGATIVE, UNIT, Array, Interval, Loss
 
 __all__ = ["BinaryCrossEntropy", "Focal", "LogLoss"]
 
@@ -51,7 +51,7 @@ class BinaryCrossEntropy(Loss, kernel="binary_cross_entropy"):
     (1.3862943611198906, array([-0.5,  0.5]), array([0.25, 0.25]))
     """
 
-    pos_weight: Annotated[Numbers, NON_NEGATIVE] = 1.0
+    pos_weight: Annotated[float | Array, NON_NEGATIVE] = 1.0
     label_smoothing: Annotated[float, HALF_OPEN_UNIT] = 0.0
 
     target_domain: ClassVar[tuple[float, float]] = (0.0, 1.0)
@@ -88,8 +88,9 @@ class LogLoss(Loss, kernel="log_loss"):
     ----------
     eps : float or None, default None
         In [0, 1/2): probabilities are clipped to [eps, 1 - eps], and the derivatives are 0 outside,
-        as they are for the clipped function. None is the rounding unit of the prediction's type, as
-        in scikit-learn; 0 is exact, with 0 log 0 = 0 and an infinite loss where p says impossible.
+        as they are for the clipped function. None is the machine epsilon of float64 or, for all
+        shorter predictions, float32, as in scikit-learn; 0 is exact, with 0 log 0 = 0 and an
+        infinite loss where p says impossible.
     axis : int, default 1
         The class axis, if there is one; 0 for a prediction of one dimension.
     reduction : {"mean", "sum", "none"}, default "mean"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from fastloss.losses.base import NON_NEGATIVE, UNIT, Loss
+from fastloss.losses.base import NON_NEGATIVE, UNIT, Array, Loss
 
 # Labels are read as doubles: beyond this, whole numbers are not exact.
 LARGEST_LABEL = 2**53
@@ -78,7 +78,7 @@ class CrossEntropy(Loss, kernel="cross_entropy"):
     1.239545
     """
 
-    class_weight: Annotated[tuple[Any, ...] | None, NON_NEGATIVE] = None
+    class_weight: Annotated[Array | None, NON_NEGATIVE] = None
     ignore_index: int | None = -100
     label_smoothing: Annotated[float, UNIT] = 0.0
     empty: Literal["nan", "zero"] = "nan"

@@ -5,8 +5,10 @@ from __future__ import annotations
 import difflib
 from typing import Any
 
-from fastloss import losses as families
+from fastloss.losses import binary, count, multiclass, regression
 from fastloss.losses.base import Loss, snake_case
+
+FAMILIES = (regression, count, binary, multiclass)
 
 
 def losses() -> tuple[type[Loss], ...]:
@@ -18,7 +20,7 @@ def losses() -> tuple[type[Loss], ...]:
     >>> fl.Huber in fl.losses()
     True
     """
-    return tuple(getattr(families, name) for name in families.__all__)
+    return tuple(getattr(family, name) for family in FAMILIES for name in family.__all__)
 
 
 def _names() -> dict[str, tuple[type[Loss], dict[str, Any]]]:

@@ -74,7 +74,7 @@ cdef class Level:
 
 
 class OutOfRange(Exception):
-    """Raised within the driver when a label or a probability is none."""
+    """Raised within the driver when a label or a probability is none; where to begin to look."""
 
 
 cdef struct Result:
@@ -312,10 +312,10 @@ cdef class Loss:
                 if not by_class:
                     self.check_domain(target, job.real_size == 8, asked)
             self.execute(&job, mode, by_class, reduction, divisor, asked, result)
-        except OutOfRange:
+        except OutOfRange as error:
             # Rare, so the arrays are searched again, slowly, for what to say.
             self.explain(as_array("prediction", prediction), as_array("target", target), by_class,
-                         job.classes)
+                         job.classes, error.args[0])
         return outputs
 
     cdef object quick(self, Job* job, int mode, object prediction_, object target_, object weight_,
@@ -658,11 +658,11 @@ cdef class Loss:
             total += job.bad[chunk]
         PyMem_Free(job.bad)
         if total > 0:
-            raise OutOfRange()
+            raise OutOfRange(0)
         return 0
 
     cdef int prepare_classes(self, Job* job, int real, int asked, Result* result) except -1:
-        cdef Py_ssize_t i, bad = 0
+        cdef Py_ssize_t i
         job.has_ignore_index = self.has_ignore_index
         job.ignore_index = self.ignore_index
         job.smoothing = self.smoothing
@@ -682,10 +682,9 @@ cdef class Loss:
         self.launch(job, label_chunk, job.n * LABEL_COST, asked)
         result.count = 0
         for i in range(job.chunks):
-            bad += job.bad[i]
+            if job.bad[i] > 0:
+                raise OutOfRange(i * job.chunk)
             result.count += job.counts[i]
-        if bad > 0:
-            raise OutOfRange()
         result.weight = tree_sum(job.weights, job.chunks)
         return 0
 
@@ -724,9 +723,10 @@ cdef class Loss:
         self.launch_timed(job, function, real, mode, job.n * job.classes, asked, threads)
         return 0
 
-    cdef int explain(self, prediction, target, bint by_class, Py_ssize_t classes) except -1:
+    cdef int explain(self, prediction, target, bint by_class, Py_ssize_t classes,
+                     Py_ssize_t start) except -1:
         if by_class and (self.elementwise or target.ndim < prediction.ndim):
-            at = first_where(target, self.is_no_label, classes)
+            at = first_where(target, self.is_no_label, classes, start)
             if at is not None:
                 raise IndexError(
                     f"target holds the label {target[at]} at position {position(at)}, "
@@ -736,7 +736,7 @@ cdef class Loss:
         for name, array in (("prediction", prediction), ("target", target)):
             if name == "target" and by_class:
                 continue
-            at = first_where(array, self.is_outside, None)
+            at = first_where(array, self.is_outside, None, 0)
             if at is not None:
                 raise ValueError(
                     f"{name} must hold probabilities in [{self.lower:g}, {self.upper:g}], "
@@ -755,9 +755,9 @@ cdef class Loss:
         return (block < self.lower) | (block > self.upper)
 
 
-cdef object first_where(array, test, argument):
+cdef object first_where(array, test, argument, start):
     # Block by block: the array may be as large as memory.
-    for start in range(0, array.size, 2**20):
+    for start in range(start, array.size, 2**20):
         bad = test(array.flat[start:start + 2**20], argument)
         if bad.any():
             return np.unravel_index(start + int(np.argmax(bad)), array.shape)
