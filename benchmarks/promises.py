@@ -36,6 +36,8 @@ def interleaved(
 ) -> dict[str, float]:
     """Return each call's median over rounds in which all of them take turns."""
     times: dict[str, list[float]] = {name: [] for name in calls}
+    for call in calls.values():
+        call()  # fresh pages are expensive to touch, and threads to start
     for _ in range(rounds):
         for name, call in calls.items():
             times[name].append(seconds(call, repeat))

@@ -20,12 +20,14 @@ cdef enum:
 # parallel region by threads that are still awake, and as much again for every member.
 cdef double TEAM_COST = 2e-6
 cdef double MEMBER_COST = 1e-6
-# Seconds that teams have lost against one thread, not yet made good. On a machine that is busy with
-# something else a team waits for its slowest member, often a hundred times longer than the call would
-# have taken alone. Each loss is paid off by ten times as much work on one thread before the next
-# team is tried, so that trying costs a tenth at most.
-cdef double team_debt = 0
-cdef double PAID_OFF_BY = 10
+# On a machine that is busy with something else a team waits for its slowest member, often a hundred
+# times longer than the call would have taken alone. A team that was slower is therefore not tried
+# again before some seconds of work were done on one thread: four times the call's own at first, since
+# a single loss may have come from fresh pages of memory, four times as many after each further one,
+# and never more than ten times what was lost, so that trying costs a tenth at most.
+cdef double team_pause = 0
+cdef int team_losses = 0
+cdef double MOST_PAUSE = 10
 # The first process in which a team ran. libgomp's threads do not survive a fork: in a child a team
 # would wait for ever for members that are gone, so a child computes alone, with the same bits.
 cdef long team_process = 0
@@ -89,7 +91,7 @@ cdef int thread_count(Py_ssize_t chunks, double seconds, int asked) noexcept nog
         return 1
     if literal_threads and asked > 0:
         return limit
-    if team_debt > 0:
+    if team_pause > 0:
         return 1
     for t in range(2, limit + 1):
         time = seconds / t + TEAM_COST + MEMBER_COST * t
@@ -122,7 +124,7 @@ cdef void run_timed(const Job* job, chunk_function function, double* cost, Py_ss
     # Runs a job of several chunks on as many threads as are worth it. `cost` is the seconds that an
     # element takes on one thread, 0 before the first call; it decides about threads, never about
     # results.
-    global team_debt
+    global team_pause, team_losses
     cdef double start = fastloss_now()
     cdef double seconds, alone
     cdef Py_ssize_t first = 0
@@ -139,10 +141,12 @@ cdef void run_timed(const Job* job, chunk_function function, double* cost, Py_ss
     seconds = fastloss_now() - start
     if threads < 2:
         cost[0] = 0.75 * cost[0] + 0.25 * min(seconds / alone, 4.0) * cost[0]
-        team_debt = max(team_debt - seconds / PAID_OFF_BY, 0.0)
+        team_pause = max(team_pause - seconds, 0.0)
     elif seconds > alone:
-        team_debt = seconds - alone
+        team_losses = min(team_losses + 2, 40)
+        team_pause = min(alone * <double>(<int64_t>1 << team_losses), MOST_PAUSE * (seconds - alone))
     else:
+        team_losses = max(team_losses - 1, 0)
         # A team cannot be faster than its members together.
         cost[0] *= min(seconds * threads / alone, 1.0)
 
