@@ -2,7 +2,7 @@
 
 Everything is derived from `fastloss.losses()` and from what a class says of itself: the fields of
 its dataclass, `prediction_domain`, `target_domain` and `class_axis`. A new loss is tested
-everywhere at once; a hyper-parameter with a new name needs a line in `PARAMETERS`.
+everywhere at once, its hyper-parameters at values that their intervals admit.
 """
 
 import dataclasses
@@ -18,7 +18,8 @@ Array = npt.NDArray[Any]
 
 CLASSES = 5
 
-# Other valid values of each hyper-parameter; exact in float32, as is 1 minus each.
+# Values of hyper-parameters that are worth more than what `valid_values` would choose; exact in
+# float32, as is 1 minus each.
 PARAMETERS: dict[str, tuple[Any, ...]] = {
     "half": (True,),
     "delta": (0.25, 3.0),
@@ -91,14 +92,35 @@ def cases() -> list[Case]:
     ]
 
 
+def valid_values(loss_class: Any, name: str) -> tuple[Any, ...]:
+    """Values of a hyper-parameter other than its default."""
+    if name in PARAMETERS:
+        return PARAMETERS[name]
+    field = next(field for field in loss_class._fields if field.name == name)
+    candidates: tuple[Any, ...] = field.choices or (0.25, 0.5, 1.5, 3.0)
+    if field.flag:
+        candidates = (False, True)
+    elif field.integer and not field.number:
+        candidates = (1, 2)
+    inside = [x for x in candidates if field.interval is None or x in field.interval]
+    return tuple(x for x in inside if x != fields(loss_class)[name])
+
+
+def wrong_values(loss_class: Any, name: str) -> tuple[Any, ...]:
+    """Values that a hyper-parameter must refuse."""
+    field = next(field for field in loss_class._fields if field.name == name)
+    outside = [x for x in (-1.0, 0.0, 2.0, np.inf) if field.interval and x not in field.interval]
+    return (*outside, np.nan, "no such value", 1j)
+
+
 def _variations(loss_class: Any) -> Iterator[dict[str, Any]]:
     yield {}
     names = [name for name in fields(loss_class) if name != "reduction"]
     for name in names:
-        for value in PARAMETERS[name]:
+        for value in valid_values(loss_class, name):
             yield {name: value}
     if len(names) > 1:
-        yield {name: PARAMETERS[name][0] for name in names}
+        yield {name: valid_values(loss_class, name)[0] for name in names}
 
 
 def sample(case: Case, dtype: npt.DTypeLike, n: int = 200, seed: int = 0) -> tuple[Array, Array]:
