@@ -14,6 +14,9 @@ from typing import Any, NamedTuple
 
 from mpmath import mp, mpf  # type: ignore[import-untyped]
 
+import fastloss as fl
+from fastloss.losses.base import snake_case
+
 mp.dps = 50
 
 Number = Any  # mpf, which has no types
@@ -226,15 +229,9 @@ def cross_entropy(
     return Truth(value, gradient, hessian)
 
 
-TRUTHS: dict[str, Callable[..., Truth]] = {
-    "SquaredError": squared_error,
-    "AbsoluteError": absolute_error,
-    "Huber": huber,
-    "LogCosh": log_cosh,
-    "Pinball": pinball,
-    "Poisson": poisson,
-    "BinaryCrossEntropy": binary_cross_entropy,
-    "LogLoss": log_loss,
-    "Focal": focal,
-    "CrossEntropy": cross_entropy,
-}
+def truth_of(cls: type[fl.Loss]) -> Callable[..., Truth]:
+    """The function above that is named as the loss."""
+    found = globals().get(snake_case(cls.__name__))
+    assert found is not None, f"tests/mpmath_truth.py has no closed form of {cls.__name__}"
+    truth: Callable[..., Truth] = found
+    return truth

@@ -14,7 +14,13 @@ from importlib import import_module
 
 import numpy as np
 
-from fastloss.kernels import cpu, driver
+try:
+    from fastloss.kernels import cpu, driver
+except ImportError as error:
+    raise ImportError(
+        f"fastloss's compiled modules cannot be imported from {os.path.dirname(__file__)}: {error}. "
+        "In a source tree that was not built in place, run pip install -e . or start Python elsewhere"
+    ) from error
 
 # Every level that there is, best first, with what the processor must report.
 _REQUIRED = {"v4": 4, "v3": 3, "v2": 2, "neon": 1, "generic": 1}
