@@ -18,8 +18,9 @@ try:
     from fastloss.kernels import cpu, driver
 except ImportError as error:
     raise ImportError(
-        f"fastloss's compiled modules cannot be imported from {os.path.dirname(__file__)}: {error}. "
-        "In a source tree that was not built in place, run pip install -e . or start Python elsewhere"
+        f"the compiled modules of {os.path.dirname(__file__)} cannot be imported: {error}. "
+        "In a source tree that was not built in place, run pip install -e . or start Python "
+        "elsewhere"
     ) from error
 
 # Every level that there is, best first, with what the processor must report.
