@@ -295,10 +295,10 @@ cdef class Loss:
         cdef double divisor = 0 if denominator is None else check_denominator(denominator, reduction)
         cdef bint by_class = False
         cdef object outputs = None
-        cdef list arrays
+        cdef list arrays = None
         if self.level is None:
             raise TypeError(f"{type(self).__name__} was made without calling its constructor")
-        if not self.classes:
+        if self.elementwise:
             outputs = self.quick(&job, mode, prediction, target, weight, reduction, out)
         if outputs is None:
             # The job knows arrays by their memory alone: what was made from lists has to live on.
@@ -307,7 +307,8 @@ cdef class Loss:
                 &job, mode, prediction, target, weight, reduction, out, &by_class, arrays)
         try:
             if self.has_domain:
-                prediction, target = as_array("prediction", prediction), as_array("target", target)
+                if arrays is not None:
+                    prediction, target = arrays[PREDICTION], arrays[TARGET]
                 self.check_domain(prediction, job.real_size == 8, asked)
                 if not by_class:
                     self.check_domain(target, job.real_size == 8, asked)
@@ -631,20 +632,26 @@ cdef class Loss:
         cdef Job job
         cdef Py_ssize_t chunk, total = 0
         cdef int i
-        memset(&job.operands, 0, sizeof(job.operands))
+        cdef int real_type = cnp.NPY_DOUBLE if real else cnp.NPY_FLOAT
         job.tools = &self.level.tools[real]
         job.real_size = 8 if real else 4
         job.ndim = cnp.PyArray_NDIM(array)
         job.n = cnp.PyArray_SIZE(array)
+        if (job.n <= ELEMENTWISE_CHUNK and is_plain(array)
+                and cnp.PyArray_TYPE(array) == real_type):
+            # Small and as it should be: no job is worth making.
+            if job.tools.outside(cnp.PyArray_DATA(array), job.n, self.lower, self.upper) > 0:
+                raise OutOfRange(0)
+            return 0
         if job.n == 0:
             return 0
+        memset(&job.operands, 0, sizeof(job.operands))
         set_operand(&job.operands[PREDICTION], array)
         for i in range(job.ndim):
             job.shape[i] = cnp.PyArray_DIM(array, i)
             job.operands[PREDICTION].strides[i] = cnp.PyArray_STRIDE(array, i)
         merge_axes(&job, True)
-        finish_operand(&job, &job.operands[PREDICTION],
-                       cnp.NPY_DOUBLE if real else cnp.NPY_FLOAT, array)
+        finish_operand(&job, &job.operands[PREDICTION], real_type, array)
         job.classes = 1
         job.lower = self.lower
         job.upper = self.upper
