@@ -7,6 +7,8 @@
 cdef enum:
     # Elements, not rows, of a chunk.
     CLASS_CHUNK = 16384
+    # A block has its labels as reals, and float is exact so far.
+    EXACT_LABELS = 16777216
 
 
 cdef Py_ssize_t rows_per_chunk(Py_ssize_t classes) noexcept nogil:

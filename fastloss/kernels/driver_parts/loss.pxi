@@ -712,7 +712,7 @@ cdef class Loss:
             job.function = <elementwise_function>self.functions[real][mode]
             function = pick_chunk
             job.scratch_size = size
-        elif job.classes <= FEW_CLASSES or (job.direct_block
+        elif job.classes <= FEW_CLASSES or (job.direct_block and job.classes <= EXACT_LABELS
                                             and prediction.class_stride != job.real_size):
             job.block = <class_function>self.functions[real][0]
             function = block_chunk

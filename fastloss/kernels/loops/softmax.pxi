@@ -54,7 +54,7 @@ cdef void $loop_block(const ClassTile* tile) noexcept nogil:
         complement[r] = (rest[r] if d == 0.0 else total - x) / total
         $formula(p, d - log_total, complement[r]$arguments, &v, &pull, &pull_slope)
         hard = keep * label_weight[r]
-        x = hard * v + (share_sum * log_total + <real>spread[r])
+        x = product(hard, v) + (share_sum * log_total + <real>spread[r])
         value[r] = x if label[r] >= 0.0 else 0.0
         kept = step[r] if label[r] >= 0.0 else 0.0
         inverse[r] = 1.0 / total
@@ -122,7 +122,7 @@ cdef void $loop_row(const ClassTile* tile) noexcept nogil:
     complement = (rest if d == 0.0 else total - x) * inverse
     log_total = log1p(rest)
     $formula(p, d - log_total, complement$arguments, &v, &pull, &pull_slope)
-    x = hard * v
+    x = product(hard, v)
     if share != 0:
         x += share_sum * log_total + <real>row_spread(
             z, NULL, tile.classes, m, keep, share, class_weight, &share_total)
