@@ -733,7 +733,7 @@ cdef class Loss:
     cdef int explain(self, prediction, target, bint by_class, Py_ssize_t classes,
                      Py_ssize_t start) except -1:
         if by_class and (self.elementwise or target.ndim < prediction.ndim):
-            at = first_where(target, self.is_no_label, classes, start)
+            at = first_where(target, self._is_no_label, classes, start)
             if at is not None:
                 raise IndexError(
                     f"target holds the label {target[at]} at position {position(at)}, "
@@ -743,7 +743,7 @@ cdef class Loss:
         for name, array in (("prediction", prediction), ("target", target)):
             if name == "target" and by_class:
                 continue
-            at = first_where(array, self.is_outside, None, 0)
+            at = first_where(array, self._is_outside, None, 0)
             if at is not None:
                 raise ValueError(
                     f"{name} must hold probabilities in [{self.lower:g}, {self.upper:g}], "
@@ -751,13 +751,13 @@ cdef class Loss:
                 )
         raise RuntimeError("the arrays changed while they were read")
 
-    def is_no_label(self, block, classes):
+    def _is_no_label(self, block, classes):
         """Return where a block of labels holds something else."""
         labels = block.astype(np.float64)
         bad = ~((labels >= 0) & (labels < classes) & (labels == np.floor(labels)))
         return bad & (labels != self.ignore_index) if self.has_ignore_index else bad
 
-    def is_outside(self, block, _):
+    def _is_outside(self, block, _):
         """Return where a block of probabilities holds something else."""
         return (block < self.lower) | (block > self.upper)
 
