@@ -488,7 +488,14 @@ def test_a_killed_run_leaves_nothing(number, status, tmp_path):
     g = tmp_path / "g.npy"
     command = [sys.executable, "-m", "fastloss", "eval", "mse"]
     command += ["--pred", str(p), "--target", str(t), "--grad", str(g)]
-    child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
+
+    def interruptible():
+        # What a shell starts in the background ignores SIGINT, and its children with it.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    child = subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT, preexec_fn=interruptible
+    )
     deadline = time.monotonic() + 30
     while not list(tmp_path.glob(".g.npy*")) and time.monotonic() < deadline:
         time.sleep(0.01)
