@@ -49,8 +49,8 @@ cdef inline bint is_plain(cnp.ndarray array):
 
 cdef inline bint same_shape(cnp.ndarray a, cnp.ndarray b):
     cdef int ndim = cnp.PyArray_NDIM(a)
-    return ndim == cnp.PyArray_NDIM(b) and memcmp(
-        cnp.PyArray_DIMS(a), cnp.PyArray_DIMS(b), ndim * sizeof(Py_ssize_t)) == 0
+    return ndim == cnp.PyArray_NDIM(b) and (ndim == 0 or memcmp(
+        cnp.PyArray_DIMS(a), cnp.PyArray_DIMS(b), ndim * sizeof(Py_ssize_t)) == 0)
 
 
 cdef tuple shape_of(cnp.ndarray array):
