@@ -37,7 +37,9 @@ def interleaved(
     """Return each call's median over rounds in which all of them take turns."""
     times: dict[str, list[float]] = {name: [] for name in calls}
     for call in calls.values():
-        call()  # fresh pages are expensive to touch, and threads to start
+        # Fresh pages are expensive to touch, threads to start, and what a call costs is learnt.
+        for _ in range(5):
+            call()
     for _ in range(rounds):
         for name, call in calls.items():
             times[name].append(seconds(call, repeat))

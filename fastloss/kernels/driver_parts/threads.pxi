@@ -22,9 +22,9 @@ cdef double TEAM_COST = 2e-6
 cdef double MEMBER_COST = 1e-6
 # On a machine that is busy with something else a team waits for its slowest member, often a hundred
 # times longer than the call would have taken alone. A team that was slower is therefore not tried
-# again before some seconds of work were done on one thread: four times the call's own at first, since
-# a single loss may have come from fresh pages of memory, four times as many after each further one,
-# and never more than ten times what was lost, so that trying costs a tenth at most.
+# again before some work was done on one thread: as many seconds of it as were lost, since a single
+# loss may be an accident, four times as many after a second one and ten times after more, so that in
+# the long run trying costs a tenth at most.
 cdef double team_pause = 0
 cdef int team_losses = 0
 cdef double MOST_PAUSE = 10
@@ -143,8 +143,8 @@ cdef void run_timed(const Job* job, chunk_function function, double* cost, Py_ss
         cost[0] = 0.75 * cost[0] + 0.25 * min(seconds / alone, 4.0) * cost[0]
         team_pause = max(team_pause - seconds, 0.0)
     elif seconds > alone:
-        team_losses = min(team_losses + 2, 40)
-        team_pause = min(alone * <double>(<int64_t>1 << team_losses), MOST_PAUSE * (seconds - alone))
+        team_losses = min(team_losses + 1, 3)
+        team_pause = (seconds - alone) * min(<double>(1 << (2 * (team_losses - 1))), MOST_PAUSE)
     else:
         team_losses = max(team_losses - 1, 0)
         # A team cannot be faster than its members together.
