@@ -28,9 +28,10 @@ cdef double MEMBER_COST = 1e-6
 cdef double team_pause = 0
 cdef int team_losses = 0
 cdef double MOST_PAUSE = 10
-# The first process in which a team ran. libgomp's threads do not survive a fork: in a child a team
-# would wait for ever for members that are gone, so a child computes alone, with the same bits.
-cdef long team_process = 0
+# The process that imported this module. libgomp's threads do not survive a fork: in a child a team
+# would wait for ever for members that are gone, whoever started them, so a child computes alone,
+# with the same bits.
+cdef long home_process = fastloss_process()
 cdef int environment_limit = 0
 cdef bint literal_threads = False
 
@@ -87,7 +88,7 @@ cdef int thread_count(Py_ssize_t chunks, double seconds, int asked) noexcept nog
     limit = thread_limit(asked)
     if limit > chunks:
         limit = <int>chunks
-    if limit < 2 or (team_process != 0 and team_process != fastloss_process()):
+    if limit < 2 or home_process != fastloss_process():
         return 1
     if literal_threads and asked > 0:
         return limit
@@ -103,14 +104,12 @@ cdef int thread_count(Py_ssize_t chunks, double seconds, int asked) noexcept nog
 
 cdef void run_chunks(const Job* job, chunk_function function, Py_ssize_t first,
                      int threads) noexcept nogil:
-    global team_process
     cdef Py_ssize_t chunk, share
     if threads < 2:
         # Never through the OpenMP runtime: it may not be usable here, and it is not free.
         for chunk in range(first, job.chunks):
             function(job, chunk)
         return
-    team_process = fastloss_process()
     # Neighbouring chunks stay together for the memory's sake, and threads take shares as they come:
     # one that the system has put aside for a while holds up the others less.
     share = max((job.chunks - first) // (16 * threads), <Py_ssize_t>1)
