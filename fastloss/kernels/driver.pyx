@@ -10,16 +10,13 @@ tile functions of an instruction-set level, which are called through pointers.
               classes.pxi       losses of a row of classes against a label or probabilities
 """
 
-cimport cython
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from cython.parallel cimport prange
 from libc.math cimport NAN, isfinite
-from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport free, malloc
+from libc.stdint cimport int64_t, uint16_t
 from libc.string cimport memcmp, memcpy, memset
 
 cimport numpy as cnp
-from cpython.ref cimport PyObject
 
 import os
 
