@@ -49,7 +49,7 @@ cdef inline void put(const Job* job, void* tile, Py_ssize_t i, double x) noexcep
         (<double*>tile)[i] = x
 
 
-cdef void label_chunk(const Job* job, Py_ssize_t chunk) noexcept nogil:
+cdef void label_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil:
     # Before anything is read with a label: are all of them classes, and what is the mean's divisor?
     cdef double label[TILE]
     cdef double buffer[TILE]
@@ -79,8 +79,8 @@ cdef void label_chunk(const Job* job, Py_ssize_t chunk) noexcept nogil:
     job.weights[chunk] = total
 
 
-cdef inline char* thread_scratch(const Job* job) noexcept nogil:
-    return job.scratch + fastloss_thread() * job.scratch_size
+cdef inline char* thread_scratch(const Job* job, int slot) noexcept nogil:
+    return job.scratch + slot * job.scratch_size
 
 
 cdef inline double class_weight_of(const Job* job, double label) noexcept nogil:
@@ -117,7 +117,7 @@ cdef void block_out(const Job* job, const Operand* operand, Py_ssize_t start, Py
         store_classes(job, operand, start + r, row_buffer)
 
 
-cdef void block_chunk(const Job* job, Py_ssize_t chunk) noexcept nogil:
+cdef void block_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil:
     cdef double labels[ROWS]
     cdef double label_tile[ROWS]
     cdef double label_weight[ROWS]
@@ -130,7 +130,7 @@ cdef void block_chunk(const Job* job, Py_ssize_t chunk) noexcept nogil:
     cdef Py_ssize_t stop = min(start + job.chunk, job.n)
     cdef Py_ssize_t n, left, i, offset
     cdef Py_ssize_t block_size = job.classes * ROWS * job.real_size
-    cdef char* row_buffer = thread_scratch(job)
+    cdef char* row_buffer = thread_scratch(job, slot)
     cdef char* blocks = row_buffer + job.classes * job.real_size
     cdef const void* weight
     cdef bint direct
@@ -226,7 +226,7 @@ cdef void finish_values(const Job* job, Py_ssize_t start, Py_ssize_t n, void* va
             lanes[i % LANES] += weight_at(job, value, i) * weight_at(job, weight, i)
 
 
-cdef void row_chunk(const Job* job, Py_ssize_t chunk) noexcept nogil:
+cdef void row_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil:
     cdef double lanes[LANES]
     cdef double label[1]
     cdef double label_weight[1]
@@ -236,7 +236,7 @@ cdef void row_chunk(const Job* job, Py_ssize_t chunk) noexcept nogil:
     cdef Py_ssize_t start = chunk * job.chunk
     cdef Py_ssize_t stop = min(start + job.chunk, job.n)
     cdef Py_ssize_t left, row, size = job.classes * job.real_size
-    cdef char* buffers = thread_scratch(job)
+    cdef char* buffers = thread_scratch(job, slot)
     cdef const void* weight = NULL
     cdef const Operand* prediction = &job.operands[PREDICTION]
     cdef const Operand* target = &job.operands[TARGET]
@@ -325,7 +325,7 @@ cdef void place(const Job* job, const Operand* operand, Py_ssize_t start, Py_ssi
                + <Py_ssize_t>label[i] * operand.class_stride, data + i * operand.size, operand.size)
 
 
-cdef void pick_chunk(const Job* job, Py_ssize_t chunk) noexcept nogil:
+cdef void pick_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil:
     cdef double lanes[LANES]
     cdef double label[TILE]
     cdef double ones[TILE]
@@ -341,7 +341,7 @@ cdef void pick_chunk(const Job* job, Py_ssize_t chunk) noexcept nogil:
     cdef Py_ssize_t n, i, left
     cdef const void* weight = NULL
     cdef const Operand* operand = &job.operands[PREDICTION]
-    cdef char* zeros = thread_scratch(job)
+    cdef char* zeros = thread_scratch(job, slot)
     memset(lanes, 0, sizeof(lanes))
     memset(zeros, 0, job.classes * job.real_size)
     while start < stop:

@@ -100,13 +100,13 @@ cdef void elementwise_range(const Job* job, Py_ssize_t start, Py_ssize_t stop, d
     weight[0] = lane_total(weight_lanes)
 
 
-cdef void elementwise_chunk(const Job* job, Py_ssize_t chunk) noexcept nogil:
+cdef void elementwise_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil:
     cdef Py_ssize_t start = chunk * job.chunk
     elementwise_range(job, start, min(start + job.chunk, job.n), &job.totals[chunk],
                       &job.weights[chunk])
 
 
-cdef void weight_chunk(const Job* job, Py_ssize_t chunk) noexcept nogil:
+cdef void weight_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil:
     # The sum of the weights alone, which a mean's gradient needs before the first of it is written.
     cdef double buffer[TILE]
     cdef double lanes[LANES]
@@ -123,7 +123,7 @@ cdef void weight_chunk(const Job* job, Py_ssize_t chunk) noexcept nogil:
     job.weights[chunk] = lane_total(lanes)
 
 
-cdef void outside_chunk(const Job* job, Py_ssize_t chunk) noexcept nogil:
+cdef void outside_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil:
     # Counts what lies outside the domain of a loss on probabilities.
     cdef double buffer[TILE]
     cdef Py_ssize_t start = chunk * job.chunk

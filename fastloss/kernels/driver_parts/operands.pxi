@@ -66,7 +66,6 @@ cdef struct Job:
     class_function row
     Py_ssize_t classes
     bint labels                 # else probabilities
-    bint by_row
     bint direct_block           # class after class, rows side by side: used where they stand
     int64_t ignore_index
     bint has_ignore_index

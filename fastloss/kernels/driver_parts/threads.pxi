@@ -9,7 +9,9 @@ cdef extern from "driver_parts/threads.h" nogil:
     long fastloss_process()
     double fastloss_now()
 
-ctypedef void (*chunk_function)(const Job* job, Py_ssize_t chunk) noexcept nogil
+# `slot` numbers the threads of this call. It is not omp_get_thread_num() outside a team of our own: a
+# caller may be a member of somebody else's.
+ctypedef void (*chunk_function)(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil
 
 cdef enum:
     # Below this many bytes of work the interpreter's lock is kept: giving it up and taking it back
@@ -108,14 +110,14 @@ cdef void run_chunks(const Job* job, chunk_function function, Py_ssize_t first,
     if threads < 2:
         # Never through the OpenMP runtime: it may not be usable here, and it is not free.
         for chunk in range(first, job.chunks):
-            function(job, chunk)
+            function(job, chunk, 0)
         return
     # Neighbouring chunks stay together for the memory's sake, and threads take shares as they come:
     # one that the system has put aside for a while holds up the others less.
     share = max((job.chunks - first) // (16 * threads), <Py_ssize_t>1)
     for chunk in prange(first, job.chunks, num_threads=threads, schedule="dynamic",
                         chunksize=share):
-        function(job, chunk)
+        function(job, chunk, fastloss_thread())
 
 
 cdef void run_timed(const Job* job, chunk_function function, double* cost, Py_ssize_t elements,
@@ -129,9 +131,9 @@ cdef void run_timed(const Job* job, chunk_function function, double* cost, Py_ss
     cdef Py_ssize_t first = 0
     cdef int threads
     if cost[0] == 0:
-        function(job, 0)
+        function(job, 0, 0)
         seconds = fastloss_now()
-        cost[0] = (seconds - start) * job.chunks / elements
+        cost[0] = max((seconds - start) * job.chunks / elements, 1e-13)
         start = seconds
         first = 1
     alone = cost[0] * elements * (job.chunks - first) / job.chunks
