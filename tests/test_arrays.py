@@ -13,6 +13,7 @@ from hypothesis.extra import numpy as hnp
 import fastloss as fl
 from accuracy import AGREEMENT
 from cases import CLASSES, DTYPES, Array, Case, cases, default_cases, sample, sample_weight
+from fastloss import kernels
 from fastloss.reference import evaluate
 
 DEFAULT_CASES = default_cases()
@@ -108,6 +109,29 @@ def test_layouts_of_out(case: Case, dtype: Any, level: str) -> None:
         for given_, returned, truth in zip(out, found, expected, strict=True):
             assert returned is given_
             np.testing.assert_array_equal(returned, truth)
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@every_loss
+def test_streamed_outputs(case: Case, dtype: Any, level: str) -> None:
+    n = 2 * 8192 + 512 + 32 + 5  # chunks, tiles, lanes, and a rest
+    loss = case.loss()
+    prediction, target = sample(case, dtype, n)
+    for name, count in (("grad", 1), ("value_and_grad", 1), ("grad_and_hess", 2)):
+        call = getattr(loss, name)
+        expected = call(prediction, target)
+        for skip in (0, 1, 3, 4, 16):
+            # Lines of the cache, halves of them, and addresses that no wide store takes.
+            space = [np.full(prediction.size + 32, 7, prediction.dtype) for _ in range(count)]
+            outs = [s[skip : skip + prediction.size].reshape(prediction.shape) for s in space]
+            with kernels.force_streaming():
+                call(prediction, target, out=tuple(outs))
+            for out, array in zip(outs, (expected if count == 2 else [expected]), strict=True):
+                array = array[1] if isinstance(array, tuple) else array
+                assert out.tobytes() == array.tobytes()
+            for s in space:
+                assert (s[:skip] == 7).all()
+                assert (s[skip + prediction.size :] == 7).all()
 
 
 def test_out_leaves_its_gaps_alone() -> None:

@@ -108,6 +108,16 @@ def force_threads(literal: bool = True) -> Iterator[None]:
         driver.set_literal_threads(before)
 
 
+@contextmanager
+def force_streaming() -> Iterator[None]:
+    """Let outputs of any size go past the caches within. For tests."""
+    before = driver.set_stream_from(0)
+    try:
+        yield
+    finally:
+        driver.set_stream_from(before)
+
+
 def vocabulary() -> tuple[str, ...]:
     """Return the names of the vector-maths functions that formulas are written in."""
     return tuple(_active.vocabulary)

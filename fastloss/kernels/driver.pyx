@@ -24,6 +24,11 @@ import numpy as np
 
 cnp.import_array()
 
+cdef extern from "stream.h" nogil:
+    bint FASTLOSS_STREAMS
+    Py_ssize_t stream_threshold()
+    void stream_fence()
+
 include "tiles.pxi"
 include "loops/lanes.pxi"
 include "driver_parts/operands.pxi"

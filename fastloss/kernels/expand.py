@@ -22,18 +22,29 @@ HERE = Path(__file__).parent
 
 FAMILIES = ("regression", "count", "binary", "multiclass")
 TYPES = {"f32": "float", "f64": "double"}
-# The modes of an elementwise loop: what is stored.
-MODES = ("value", "gradient", "value_gradient", "gradient_hessian", "value_gradient_hessian")
+# The modes of an elementwise loop: what is stored, or summed.
+MODES = (
+    "value", "gradient", "value_gradient", "gradient_hessian", "value_gradient_hessian",
+    "sum", "sum_gradient", "sum_gradient_hessian",
+)  # fmt: skip
 # NumPy's names of the types that a tile is loaded from, and their C types.
 SOURCES = {
     "int8": "int8_t", "int16": "int16_t", "int32": "int32_t", "int64": "int64_t",
     "uint8": "uint8_t", "uint16": "uint16_t", "uint32": "uint32_t", "uint64": "uint64_t",
     "float32": "float", "float64": "double", "longdouble": "long double",
 }  # fmt: skip
-STORES = {
-    "value": "value[i] = v",
-    "gradient": "gradient[i] = g * step[i]",
-    "hessian": "hessian[i] = h * step[i]",
+# What each of these is in the loop: before it, for an element, after LANES elements, after it.
+STREAM = "stream_lanes({0}, start, sizeof(real), {0}_home)"
+OUTPUTS = {
+    "value": ("", "value[i] = v", "", ""),
+    "sum": (
+        "memcpy(total, lanes, sizeof(total))",
+        "total[lane] += <double>v",
+        "",
+        "memcpy(lanes, total, sizeof(total))",
+    ),
+    "gradient": ("", "gradient[i] = g * step[i]", STREAM.format("gradient"), ""),
+    "hessian": ("", "hessian[i] = h * step[i]", STREAM.format("hessian"), ""),
 }
 ELEMENTWISE_OUTPUTS = ["value", "gradient", "hessian"]
 SOFTMAX_OUTPUTS = ["value", "pull", "pull_slope"]
@@ -127,14 +138,18 @@ def elementwise_loops(formula: Formula, signature_order: list[str]) -> list[str]
     )
     loops = []
     for mode in MODES:
-        stores = [STORES[output] for output in mode.split("_")]
+        lines = zip(*(OUTPUTS[output] for output in mode.split("_")), strict=True)
+        before, element, lanes, after = (list(filter(None, part)) or ["pass"] for part in lines)
         loops.append(
             Template(read("loops/elementwise")).substitute(
                 loop=f"{formula.name}_{mode}",
                 formula=formula.name,
                 declarations=parameter_lines(formula),
                 arguments=arguments,
-                stores="\n        ".join(stores),
+                before="\n    ".join(before),
+                element="\n            ".join(element),
+                lanes="\n        ".join(lanes),
+                after="\n    ".join(after),
             )
         )
     return loops

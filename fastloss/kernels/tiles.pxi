@@ -46,7 +46,7 @@ cdef struct ClassTile:
 ctypedef void (*elementwise_function)(
     in_array prediction, in_array target, in_array step, const in_array* varying,
     const double* parameters, Py_ssize_t n, out_array value, out_array gradient,
-    out_array hessian) noexcept nogil
+    out_array hessian, double* lanes, void* gradient_home, void* hessian_home) noexcept nogil
 ctypedef void (*unary_function)(in_array x, Py_ssize_t n, out_array y) noexcept nogil
 ctypedef void (*sum_function)(in_array value, Py_ssize_t n, double* lanes) noexcept nogil
 ctypedef void (*sum_weighted_function)(

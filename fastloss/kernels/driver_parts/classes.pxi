@@ -365,7 +365,7 @@ cdef void pick_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil:
             if i >= n:
                 put(job, prediction, i, 1)
         job.function(prediction, ones, step, NULL, job.parameters, round_up(n), value, gradient,
-                     hessian)
+                     hessian, NULL, NULL, NULL)
         if job.has_gradient:
             place(job, &job.operands[GRADIENT], start, n, label, gradient, zeros)
         if job.has_hessian:

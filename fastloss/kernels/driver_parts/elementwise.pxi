@@ -4,6 +4,23 @@ cdef enum:
     ELEMENTWISE_CHUNK = 8192
 
 
+cdef Py_ssize_t stream_from = stream_threshold()
+
+
+def set_stream_from(Py_ssize_t size) -> int:
+    """Stream outputs of at least so many bytes, and return what it was. For tests."""
+    global stream_from
+    before = stream_from
+    stream_from = size
+    return before
+
+
+cdef bint streams(const Job* job) noexcept nogil:
+    # A gradient that takes the prediction's place is in the cache already.
+    return (FASTLOSS_STREAMS and not job.in_place
+            and job.n * job.real_size * (job.has_gradient + job.has_hessian) >= stream_from)
+
+
 cdef inline const void* tile_in(const Job* job, int which, Py_ssize_t start, Py_ssize_t n,
                                 void* buffer) noexcept nogil:
     # A tile where it stands if it can be used there, else loaded; padded to a multiple of LANES.
@@ -15,12 +32,27 @@ cdef inline const void* tile_in(const Job* job, int which, Py_ssize_t start, Py_
     return buffer
 
 
+cdef inline void* line_start(void* space) noexcept nogil:
+    return <void*>((<size_t>space + 63) & ~<size_t>63)
+
+
 cdef inline void* tile_out(const Job* job, int which, Py_ssize_t start, Py_ssize_t n,
-                           void* buffer) noexcept nogil:
+                           void* buffer, void** home) noexcept nogil:
+    # Where a tile function writes, and where it streams what it has written, if it does.
     cdef const Operand* operand = &job.operands[which]
-    if operand.direct and n % LANES == 0:
-        return operand.data + start * job.real_size
-    return buffer
+    cdef char* place = operand.data + start * job.real_size
+    if not operand.direct or n % LANES != 0:
+        return buffer
+    if home != NULL and job.streaming and <size_t>place % 16 == 0:
+        home[0] = place
+        return buffer
+    return place
+
+
+cdef inline void put_tile(const Job* job, int which, Py_ssize_t start, Py_ssize_t n,
+                          const void* tile, const void* buffer, const void* home) noexcept nogil:
+    if tile == buffer and home == NULL:
+        store(job, &job.operands[which], start, n, tile)
 
 
 cdef void elementwise_tile(const Job* job, Py_ssize_t start, Py_ssize_t n, double* lanes,
@@ -30,8 +62,10 @@ cdef void elementwise_tile(const Job* job, Py_ssize_t start, Py_ssize_t n, doubl
     cdef double weight_buffer[TILE]
     cdef double step_buffer[TILE]
     cdef double value_buffer[TILE]
-    cdef double gradient_buffer[TILE]
-    cdef double hessian_buffer[TILE]
+    cdef double gradient_space[TILE + 8]
+    cdef double hessian_space[TILE + 8]
+    cdef void* gradient_buffer = line_start(gradient_space)
+    cdef void* hessian_buffer = line_start(hessian_space)
     cdef double varying_buffer[MAX_VARYING][TILE]
     cdef const void* varying[MAX_VARYING]
     cdef const void* prediction
@@ -41,6 +75,8 @@ cdef void elementwise_tile(const Job* job, Py_ssize_t start, Py_ssize_t n, doubl
     cdef void* value = value_buffer
     cdef void* gradient = NULL
     cdef void* hessian = NULL
+    cdef void* gradient_home = NULL
+    cdef void* hessian_home = NULL
     cdef Py_ssize_t padded = round_up(n)
     cdef bint per_element = job.operands[VALUE].data != NULL
     cdef int i
@@ -57,18 +93,23 @@ cdef void elementwise_tile(const Job* job, Py_ssize_t start, Py_ssize_t n, doubl
         if job.operands[VARYING + i].data != NULL:
             varying[i] = tile_in(job, VARYING + i, start, n, varying_buffer[i])
     if per_element:
-        value = tile_out(job, VALUE, start, n, value_buffer)
+        value = tile_out(job, VALUE, start, n, value_buffer, NULL)
     if job.has_gradient:
-        gradient = tile_out(job, GRADIENT, start, n, gradient_buffer)
+        gradient = tile_out(job, GRADIENT, start, n, gradient_buffer, &gradient_home)
     if job.has_hessian:
-        hessian = tile_out(job, HESSIAN, start, n, hessian_buffer)
-    job.function(prediction, target, step, varying, job.parameters, padded, value, gradient, hessian)
+        hessian = tile_out(job, HESSIAN, start, n, hessian_buffer, &hessian_home)
+    if job.summing != job.function and n == padded:
+        # Padding must not be summed; whole tiles do it in one loop.
+        job.summing(prediction, target, step, varying, job.parameters, n, NULL, gradient, hessian,
+                    lanes, gradient_home, hessian_home)
+    else:
+        job.function(prediction, target, step, varying, job.parameters, padded, value, gradient,
+                     hessian, NULL, gradient_home, hessian_home)
     if per_element:
         if weight != NULL:
             job.tools.multiply(weight, padded, value)
-        if value == <void*>value_buffer:
-            store(job, &job.operands[VALUE], start, n, value)
-    elif job.has_value:
+        put_tile(job, VALUE, start, n, value, value_buffer, NULL)
+    elif job.has_value and (job.summing == job.function or n != padded):
         # The padding's loss is not part of the sum.
         memset(<char*>value + n * job.real_size, 0, (padded - n) * job.real_size)
         if weight == NULL:
@@ -76,10 +117,10 @@ cdef void elementwise_tile(const Job* job, Py_ssize_t start, Py_ssize_t n, doubl
         else:
             job.tools.sum_weighted(value, weight, padded, lanes)
             job.tools.sum(weight, padded, weight_lanes)
-    if gradient == <void*>gradient_buffer:
-        store(job, &job.operands[GRADIENT], start, n, gradient)
-    if hessian == <void*>hessian_buffer and hessian != NULL:
-        store(job, &job.operands[HESSIAN], start, n, hessian)
+    if job.has_gradient:
+        put_tile(job, GRADIENT, start, n, gradient, gradient_buffer, gradient_home)
+    if job.has_hessian:
+        put_tile(job, HESSIAN, start, n, hessian, hessian_buffer, hessian_home)
 
 
 cdef void elementwise_range(const Job* job, Py_ssize_t start, Py_ssize_t stop, double* total,
@@ -104,6 +145,8 @@ cdef void elementwise_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept
     cdef Py_ssize_t start = chunk * job.chunk
     elementwise_range(job, start, min(start + job.chunk, job.n), &job.totals[chunk],
                       &job.weights[chunk])
+    if job.streaming:
+        stream_fence()
 
 
 cdef void weight_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil:

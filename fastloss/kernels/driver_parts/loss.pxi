@@ -7,11 +7,15 @@ cdef enum:
     # As in expand.py's MODES.
     MODE_VALUE, MODE_GRADIENT, MODE_VALUE_GRADIENT, MODE_GRADIENT_HESSIAN, MODE_ALL
     MODES
+    # The same with the values summed in the loop; the others have no value.
+    SUM_VALUE = MODES, SUM_VALUE_GRADIENT, SUM_ALL
+    FUNCTIONS
     MAX_PARAMETERS = 8
 
 cdef bint[MODES] HAS_VALUE = [True, False, True, False, True]
 cdef bint[MODES] HAS_GRADIENT = [False, True, True, True, True]
 cdef bint[MODES] HAS_HESSIAN = [False, False, False, True, True]
+cdef int[MODES] SUM_OF = [SUM_VALUE, MODE_GRADIENT, SUM_VALUE_GRADIENT, MODE_GRADIENT_HESSIAN, SUM_ALL]
 
 
 cdef class Level:
@@ -127,7 +131,7 @@ cdef class Loss:
     cdef bint elementwise           # has an elementwise formula
     cdef bint classes               # takes rows of classes
     cdef int reduction_
-    cdef void* functions[2][MODES]
+    cdef void* functions[2][FUNCTIONS]
     cdef double parameters[2][MAX_PARAMETERS]
     cdef int n_varying
     cdef double varying[MAX_VARYING]
@@ -592,6 +596,10 @@ cdef class Loss:
                 self.run_classes(job, real, mode, asked)
             else:
                 job.function = <elementwise_function>self.functions[real][mode]
+                job.summing = job.function
+                if not weighted and job.operands[VALUE].data == NULL:
+                    job.summing = <elementwise_function>self.functions[real][SUM_OF[mode]]
+                job.streaming = streams(job)
                 if job.has_gradient and not weighted:
                     fill(constant, job.scale, n, real)
                     job.constant_step = constant

@@ -52,11 +52,13 @@ cdef struct Job:
     Operand operands[OPERANDS]
     # Elementwise
     elementwise_function function
+    elementwise_function summing    # sums values by itself, where they are wanted as a sum alone
     const double* parameters
     int n_varying
     bint has_value              # wanted as a sum or per element
     bint has_gradient
     bint has_hessian
+    bint streaming              # outputs go past the caches
     bint in_place               # an output is the prediction's own memory
     double scale                # 1 / divisor
     const void* constant_step   # a tile of `scale`, for calls without weight

@@ -16,6 +16,9 @@ cdef extern from *:
     #endif
     """
 
+cdef extern from "stream.h" nogil:
+    void stream_lanes(const void* tile, Py_ssize_t start, Py_ssize_t size, void* home)
+
 cdef extern from "half_precision.h" nogil:
     float half_to_float(uint16_t h)
     float bfloat_to_float(uint16_t h)
