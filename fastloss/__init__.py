@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastloss.configuration import show_config
+from fastloss.configuration import set_cache_limit, show_config
 from fastloss.losses import binary, count, multiclass, regression
 from fastloss.losses.base import Loss, Partial
 from fastloss.losses.binary import *
@@ -14,7 +14,7 @@ from fastloss.losses.regression import *
 __version__ = "0.1.0"
 
 # Type checkers follow a family's list, and no computed one.
-__all__ = ["Loss", "Partial", "get", "losses", "show_config"]
+__all__ = ["Loss", "Partial", "get", "losses", "set_cache_limit", "show_config"]
 __all__ += regression.__all__
 __all__ += count.__all__
 __all__ += binary.__all__

@@ -10,6 +10,9 @@ import numpy as np
 
 from fastloss import kernels
 from fastloss.kernels import cpu, driver
+from fastloss.kernels.driver import set_cache_limit
+
+__all__ = ["configuration", "set_cache_limit", "show_config"]
 
 
 def configuration() -> dict[str, Any]:
@@ -29,6 +32,8 @@ def configuration() -> dict[str, Any]:
         "threads": driver.max_threads(),
         "FASTLOSS_ISA": os.environ.get("FASTLOSS_ISA", "not set"),
         "FASTLOSS_NUM_THREADS": os.environ.get("FASTLOSS_NUM_THREADS", "not set"),
+        "memory kept for results": f"at most {driver.cache_use()[1] >> 20} MiB",
+        "FASTLOSS_CACHE_LIMIT": os.environ.get("FASTLOSS_CACHE_LIMIT", "not set"),
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "not set"),
         "Python": platform.python_version(),
         "NumPy": np.__version__,

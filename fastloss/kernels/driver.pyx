@@ -4,6 +4,7 @@ Everything here is compiled once, for the oldest processor of its kind; the arit
 tile functions of an instruction-set level, which are called through pointers.
 
     call      arguments.pxi     dtype, shape, layout, weight, out: the one place that checks
+    results   memory.pxi        where large ones get their memory
     job       operands.pxi      where each array is and how a tile of it is loaded or stored
     chunks    threads.pxi       fixed chunks over threads, partial sums combined in a fixed tree
     tiles     elementwise.pxi   losses of one number against one number
@@ -11,10 +12,12 @@ tile functions of an instruction-set level, which are called through pointers.
 """
 
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
+from cpython.pycapsule cimport PyCapsule_New
 from cython.parallel cimport prange
 from libc.math cimport NAN, isfinite
 from libc.stdint cimport int64_t, uint16_t
-from libc.string cimport memcmp, memcpy, memset
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcmp, memcpy, memset, strcpy
 
 cimport numpy as cnp
 
@@ -31,6 +34,7 @@ cdef extern from "stream.h" nogil:
 
 include "tiles.pxi"
 include "loops/lanes.pxi"
+include "driver_parts/memory.pxi"
 include "driver_parts/operands.pxi"
 include "driver_parts/threads.pxi"
 include "driver_parts/elementwise.pxi"

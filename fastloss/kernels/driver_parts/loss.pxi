@@ -368,8 +368,12 @@ cdef class Loss:
             if out is not None:
                 return None
         elif out is None:
-            gradient = cnp.PyArray_EMPTY(
-                cnp.PyArray_NDIM(prediction), cnp.PyArray_DIMS(prediction), number, 0)
+            before = begin_large(job.n * job.operands[PREDICTION].size)
+            try:
+                gradient = cnp.PyArray_EMPTY(
+                    cnp.PyArray_NDIM(prediction), cnp.PyArray_DIMS(prediction), number, 0)
+            finally:
+                end_large(before)
             plain_operand(&job.operands[GRADIENT], gradient, number)
             result = gradient
         else:
@@ -488,8 +492,12 @@ cdef class Loss:
         for i, (which, wanted_shape) in enumerate(wanted):
             name = "out" if len(wanted) == 1 else f"out[{i}]"
             if given[i] is None:
-                array = (np.empty(rows, dtype) if which == VALUE
-                         else np.empty_like(prediction, dtype=dtype, subok=False))
+                before = begin_large(prediction.size * dtype.itemsize)
+                try:
+                    array = (np.empty(rows, dtype) if which == VALUE
+                             else np.empty_like(prediction, dtype=dtype, subok=False))
+                finally:
+                    end_large(before)
             else:
                 array = output_array(name, given[i], wanted_shape, dtype)
                 for j in range(i):

@@ -38,18 +38,24 @@ cdef int environment_limit = 0
 cdef bint literal_threads = False
 
 
-def read_environment():
-    """Read FASTLOSS_NUM_THREADS, the upper bound for every call."""
-    global environment_limit
-    text = os.environ.get("FASTLOSS_NUM_THREADS", "").strip()
+cdef object environment_integer(str name, int least):
+    text = os.environ.get(name, "").strip()
     if not text:
-        environment_limit = 0
-        return
-    if not text.isdigit() or int(text) < 1:
+        return None
+    if not (text.isascii() and text.isdigit()) or int(text) < least:
         raise ValueError(
-            f"the environment variable FASTLOSS_NUM_THREADS must be a positive integer, got {text!r}"
+            f"the environment variable {name} must be an integer of at least {least}, got {text!r}"
         )
-    environment_limit = min(int(text), 2**31 - 1)
+    return int(text)
+
+
+def read_environment():
+    """Read FASTLOSS_NUM_THREADS, the upper bound for every call, and FASTLOSS_CACHE_LIMIT."""
+    global environment_limit
+    environment_limit = min(environment_integer("FASTLOSS_NUM_THREADS", 1) or 0, 2**31 - 1)
+    limit = environment_integer("FASTLOSS_CACHE_LIMIT", 0)
+    if limit is not None:
+        set_cache_limit(limit)
 
 
 def openmp() -> int:
