@@ -33,8 +33,8 @@ SOURCES = {
     "uint8": "uint8_t", "uint16": "uint16_t", "uint32": "uint32_t", "uint64": "uint64_t",
     "float32": "float", "float64": "double", "longdouble": "long double",
 }  # fmt: skip
-# What each of these is in the loop: before it, for an element, after LANES elements, after it.
-STREAM = "stream_lanes({0}, start, sizeof(real), {0}_home)"
+# What each of these is in the loop: before it, for an element, after a run of elements, after it.
+STREAM = "stream_run({0}, run, stop - run, sizeof(real), {0}_home)"
 OUTPUTS = {
     "value": ("", "value[i] = v", "", ""),
     "sum": (
@@ -139,7 +139,7 @@ def elementwise_loops(formula: Formula, signature_order: list[str]) -> list[str]
     loops = []
     for mode in MODES:
         lines = zip(*(OUTPUTS[output] for output in mode.split("_")), strict=True)
-        before, element, lanes, after = (list(filter(None, part)) or ["pass"] for part in lines)
+        before, element, run, after = (list(filter(None, part)) or ["pass"] for part in lines)
         loops.append(
             Template(read("loops/elementwise")).substitute(
                 loop=f"{formula.name}_{mode}",
@@ -147,8 +147,8 @@ def elementwise_loops(formula: Formula, signature_order: list[str]) -> list[str]
                 declarations=parameter_lines(formula),
                 arguments=arguments,
                 before="\n    ".join(before),
-                element="\n            ".join(element),
-                lanes="\n        ".join(lanes),
+                element="\n                ".join(element),
+                run="\n        ".join(run),
                 after="\n    ".join(after),
             )
         )

@@ -36,22 +36,18 @@ static ptrdiff_t stream_threshold(void)
     return threshold;
 }
 
-/* A loop that writes elements of `size` bytes to a tile, aligned to 64 bytes, calls this after every 32
-   (LANES) of them, counted from `start`: they go to their home, aligned to 16, if there is one. Where
-   a whole tile goes home in a run of its own the processor waits for the memory meanwhile. */
-static inline void stream_lanes(const void *tile, ptrdiff_t start, ptrdiff_t size, void *home)
+/* `n` elements of `size` bytes from `start` on, whole quarters of a line, go from a tile, aligned to 64
+   bytes, to its home, aligned to 16, if it has one. Loops call this after a few lines: where a whole tile goes home in one go, the processor
+   waits for the memory meanwhile, and after every store GCC would keep the sums in memory. */
+static inline void stream_run(const void *tile, ptrdiff_t start, ptrdiff_t n, ptrdiff_t size,
+                              void *home)
 {
 #if FASTLOSS_STREAMS
     const char *from = (const char *)tile + start * size;
-    const char *stop = from + 32 * size;
-    char *to;
-#if defined(__GNUC__)
-    /* Not known to be the same every time: the compiler would make two loops of one. */
-    __asm__("" : "+r"(home));
-#endif
+    const char *stop = from + n * size;
+    char *to = (char *)home + start * size;
     if (home == NULL)
         return;
-    to = (char *)home + start * size;
 #if defined(__AVX512F__)
     if (((intptr_t)to & 63) == 0) {
         for (; from < stop; from += 64, to += 64)

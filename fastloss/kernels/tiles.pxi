@@ -13,6 +13,8 @@ cdef enum:
     # The number of running sums, and what every loop's length is a multiple of: four AVX-512
     # registers of doubles.
     LANES = 32
+    # Elements that a loop writes before they are streamed.
+    RUN = 128
     # Elements of a tile: with three inputs and three outputs in double it just fits a 32 KiB L1.
     TILE = 512
     # Rows of a block of rows that are laid out class by class.

@@ -18,10 +18,17 @@ cdef enum:
     # would cost more than it lets others do.
     KEEP_LOCK_BELOW = 4096
 
-# What a team of threads costs before it does any work, in seconds: an entry and an exit of a
-# parallel region by threads that are still awake, and as much again for every member.
-cdef double TEAM_COST = 2e-6
-cdef double MEMBER_COST = 1e-6
+# What a team of 2, 4, 8, ... threads costs before it does any work, in seconds: an entry and an exit of
+# a parallel region by threads that are still awake. Measured when a call first thinks of such a team,
+# 0 before. Runtimes and machines differ tenfold.
+cdef enum:
+    TEAM_SIZES = 16
+    TEAM_TRIALS = 20
+
+# Work that takes one thread less than this is never worth a team.
+cdef double LEAST_TEAM_WORK = 2e-6
+cdef double team_costs[TEAM_SIZES]
+memset(team_costs, 0, sizeof(team_costs))
 # On a machine that is busy with something else a team waits for its slowest member, often a hundred
 # times longer than the call would have taken alone. A team that was slower is therefore not tried
 # again before some work was done on one thread: as many seconds of it as were lost, since a single
@@ -87,9 +94,29 @@ cdef int thread_limit(int asked) noexcept nogil:
     return max(limit, 1)
 
 
+cdef double team_cost(int threads) noexcept nogil:
+    # The shortest of a few empty regions, since a longer one says what else the machine does; it may
+    # do that all the while, and no team costs more than a microsecond or two a member by itself.
+    cdef double start, seconds, shortest = 2e-6 + 1e-6 * threads
+    cdef int size = 0
+    cdef int trial, member
+    while size < TEAM_SIZES - 1 and (2 << size) < threads:
+        size += 1
+    if team_costs[size] == 0:
+        for trial in range(TEAM_TRIALS):
+            start = fastloss_now()
+            for member in prange(threads, num_threads=threads, schedule="static"):
+                pass
+            seconds = fastloss_now() - start
+            if seconds < shortest:
+                shortest = seconds
+        team_costs[size] = shortest
+    return team_costs[size]
+
+
 cdef int thread_count(Py_ssize_t chunks, double seconds, int asked) noexcept nogil:
     # As many threads as make the call shortest: seconds / t + cost of a team of t.
-    cdef int limit, t, best = 1
+    cdef int limit, t = 2, best = 1
     cdef double time, shortest = seconds
     if chunks < 2:
         return 1
@@ -100,14 +127,18 @@ cdef int thread_count(Py_ssize_t chunks, double seconds, int asked) noexcept nog
         return 1
     if literal_threads and asked > 0:
         return limit
-    if team_pause > 0:
+    if team_pause > 0 or seconds < LEAST_TEAM_WORK:
         return 1
-    for t in range(2, limit + 1):
-        time = seconds / t + TEAM_COST + MEMBER_COST * t
-        if time < shortest:
-            shortest = time
-            best = t
-    return best
+    while True:
+        time = seconds / t + team_cost(t)
+        if time >= shortest:
+            # Larger teams cost more and gain less.
+            return best
+        shortest = time
+        best = t
+        if t == limit:
+            return best
+        t = min(2 * t, limit)
 
 
 cdef void run_chunks(const Job* job, chunk_function function, Py_ssize_t first,

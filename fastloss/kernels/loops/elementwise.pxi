@@ -18,13 +18,15 @@ cdef void $loop(in_array prediction_, in_array target_, in_array step_, const in
     cdef real* hessian = <real*>hessian_
     cdef real v, g, h
     cdef double total[LANES]
-    cdef Py_ssize_t i, start, lane
+    cdef Py_ssize_t i, run, start, stop, lane
     $declarations
     $before
-    for start in range(0, n, LANES):
-        for lane in range(LANES):
-            i = start + lane
-            $formula($arguments, &v, &g, &h)
-            $element
-        $lanes
+    for run in range(0, n, RUN):
+        stop = min(n, run + RUN)
+        for start in range(run, stop, LANES):
+            for lane in range(LANES):
+                i = start + lane
+                $formula($arguments, &v, &g, &h)
+                $element
+        $run
     $after

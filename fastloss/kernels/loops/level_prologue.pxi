@@ -17,7 +17,7 @@ cdef extern from *:
     """
 
 cdef extern from "stream.h" nogil:
-    void stream_lanes(const void* tile, Py_ssize_t start, Py_ssize_t size, void* home)
+    void stream_run(const void* tile, Py_ssize_t start, Py_ssize_t n, Py_ssize_t size, void* home)
 
 cdef extern from "half_precision.h" nogil:
     float half_to_float(uint16_t h)
