@@ -2,9 +2,11 @@
 
 import multiprocessing
 import os
+import shutil
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -161,6 +163,75 @@ def run(**environment: str) -> subprocess.CompletedProcess[str]:
         timeout=60,
         check=False,
     )
+
+
+FOREIGN_TEAM = """
+#include <omp.h>
+int run(void (*call)(int), int threads)
+{
+    int members = 0;
+    #pragma omp parallel num_threads(threads) reduction(+:members)
+    {
+        call(omp_get_thread_num());
+        members = 1;
+    }
+    return members;
+}
+"""
+
+
+@pytest.mark.parametrize("levels", ["1", "2"])
+def test_callers_in_a_team_of_their_own(tmp_path: Path, levels: str) -> None:
+    """Members of somebody else's OpenMP team may call, whether or not teams may nest."""
+    compiler = shutil.which(os.environ.get("CC", "cc"))
+    if not driver.openmp() or compiler is None:
+        pytest.skip("no OpenMP, or no compiler to make a team with")
+    (tmp_path / "team.c").write_text(FOREIGN_TEAM)
+    subprocess.run(
+        [compiler, "-shared", "-fPIC", "-fopenmp", "team.c", "-o", "team.so"],
+        cwd=tmp_path,
+        check=True,
+        timeout=60,
+    )
+    program = """
+import ctypes, sys
+import numpy as np
+import fastloss as fl
+from fastloss import kernels
+
+team = ctypes.CDLL(sys.argv[1])
+random = np.random.default_rng(0)
+jobs = [
+    (fl.BinaryCrossEntropy(), random.normal(size=50_000), np.ones(50_000)),
+    (fl.CrossEntropy(), random.normal(size=(9_000, 10)), random.integers(0, 10, 9_000)),
+    (fl.CrossEntropy(), random.normal(size=(60, 1_500)), random.integers(0, 1_500, 60)),
+]
+alone = [loss.value_and_grad(*data, n_threads=1) for loss, *data in jobs]
+wrong, calls = [], []
+
+@ctypes.CFUNCTYPE(None, ctypes.c_int)
+def call(member):
+    for (loss, *data), (value, gradient) in zip(jobs, alone):
+        found = loss.value_and_grad(*data, n_threads=2)
+        calls.append(member)
+        if found[0] != value or found[1].tobytes() != gradient.tobytes():
+            wrong.append((type(loss).__name__, member))
+
+with kernels.force_threads(True):
+    for _ in range(5):
+        assert team.run(call, 3) == 3
+assert len(calls) == 45 and set(calls) == {0, 1, 2}, calls
+assert not wrong, wrong
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "team.so")],
+        env={**os.environ, "OMP_MAX_ACTIVE_LEVELS": levels},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="no /proc")
