@@ -27,6 +27,8 @@ import numpy as np
 
 cnp.import_array()
 
+cdef object np_ndarray = np.ndarray
+
 cdef extern from "stream.h" nogil:
     bint FASTLOSS_STREAMS
     Py_ssize_t stream_threshold()

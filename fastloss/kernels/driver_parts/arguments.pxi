@@ -1,13 +1,19 @@
 # The one place that checks what a caller passes. Every error names the argument, what was expected
 # and what came.
 
-cdef object BFLOAT16_DTYPE = None
+cdef object FLOAT32 = np.dtype(np.float32)
+cdef object FLOAT64 = np.dtype(np.float64)
 
 
 cdef bint is_bfloat16(object dtype):
     # A type that the ml_dtypes package registers; recognised by name, since fastloss does not
     # depend on it.
     return dtype.itemsize == 2 and dtype.kind == "V" and dtype.name == "bfloat16"
+
+
+cdef inline bint is_real(int number):
+    # Booleans, integers and floats: NumPy's numbers are in that order, but for float16's.
+    return number <= cnp.NPY_LONGDOUBLE or number == HALF
 
 
 cdef cnp.ndarray as_array(str name, object value):
@@ -31,7 +37,7 @@ cdef cnp.ndarray as_array(str name, object value):
             raise TypeError(
                 f"{name} must be an array of real numbers, got {type(value).__name__}: {error}"
             ) from error
-    if array.dtype.kind not in "biuf" and not is_bfloat16(array.dtype):
+    if not is_real(cnp.PyArray_TYPE(array)) and not is_bfloat16(array.dtype):
         raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}")
     return array
 
@@ -59,9 +65,12 @@ cdef tuple shape_of(cnp.ndarray array):
 
 cdef object result_dtype(cnp.ndarray prediction):
     # Gradients have the prediction's type; whole numbers are computed and answered in float64.
+    cdef int number = cnp.PyArray_TYPE(prediction)
+    if number == cnp.NPY_FLOAT:
+        return FLOAT32
+    if number <= cnp.NPY_DOUBLE:
+        return FLOAT64
     dtype = prediction.dtype
-    if dtype.kind in "biu":
-        return np.dtype(np.float64)
     if dtype.kind == "f" and dtype.itemsize > 8:
         raise TypeError(
             f"prediction must be float16, bfloat16, float32 or float64, got dtype {dtype}"
@@ -127,31 +136,60 @@ cdef void merge_axes(Job* job, bint reorder):
     job.ndim = axis
 
 
-cdef object output_array(str name, object out, tuple shape, object dtype):
+cdef cnp.ndarray output_array(str name, object out, tuple shape, object dtype):
     # An output as the caller gave it, checked.
-    if not isinstance(out, np.ndarray) or isinstance(out, np.ma.MaskedArray):
+    cdef cnp.ndarray array
+    if type(out) is not np_ndarray and (
+            not isinstance(out, np.ndarray) or isinstance(out, np.ma.MaskedArray)):
         raise TypeError(f"{name} must be a NumPy array, got {type(out).__name__}")
-    if out.dtype != dtype:
-        raise TypeError(f"{name} must have dtype {dtype}, got {out.dtype}")
-    if out.shape != shape:
-        raise ValueError(f"{name} must have shape {shape}, got {out.shape}")
-    if not out.flags.writeable:
+    array = out
+    if array.dtype is not dtype and array.dtype != dtype:
+        raise TypeError(f"{name} must have dtype {dtype}, got {array.dtype}")
+    if shape_of(array) != shape:
+        raise ValueError(f"{name} must have shape {shape}, got {shape_of(array)}")
+    if not cnp.PyArray_ISWRITEABLE(array):
         raise ValueError(f"{name} must be writeable, got a read-only array")
-    if not out.flags.forc:
+    if not is_one_segment(array):
         # Elements that share memory would be written more than once.
-        reach = out.itemsize
+        reach = array.itemsize
         for stride, size in sorted(zip(map(abs, out.strides), out.shape)):
             if size > 1:
                 if stride < reach:
                     raise ValueError(f"{name} must not overlap itself, got strides {out.strides}")
                 reach += stride * (size - 1)
-    return out
+    return array
 
 
-cdef bint overlap(object a, object b):
-    if a.size == 0 or b.size == 0 or not np.may_share_memory(a, b):
+cdef inline bint is_one_segment(cnp.ndarray array):
+    return (cnp.PyArray_CHKFLAGS(array, cnp.NPY_ARRAY_C_CONTIGUOUS)
+            or cnp.PyArray_CHKFLAGS(array, cnp.NPY_ARRAY_F_CONTIGUOUS))
+
+
+cdef void memory_of(cnp.ndarray array, char** start, char** stop):
+    # The bytes between an array's first and its last, whether they are its own or not.
+    cdef Py_ssize_t reach
+    cdef int i
+    start[0] = <char*>cnp.PyArray_DATA(array)
+    stop[0] = start[0] + cnp.PyArray_ITEMSIZE(array)
+    for i in range(cnp.PyArray_NDIM(array)):
+        reach = (cnp.PyArray_DIM(array, i) - 1) * cnp.PyArray_STRIDE(array, i)
+        if reach > 0:
+            stop[0] += reach
+        else:
+            start[0] += reach
+
+
+cdef bint overlap(cnp.ndarray a, cnp.ndarray b):
+    cdef char* a_start
+    cdef char* a_stop
+    cdef char* b_start
+    cdef char* b_stop
+    memory_of(a, &a_start, &a_stop)
+    memory_of(b, &b_start, &b_stop)
+    if (cnp.PyArray_SIZE(a) == 0 or cnp.PyArray_SIZE(b) == 0 or a_stop <= b_start
+            or b_stop <= a_start):
         return False
-    if a.flags.forc and b.flags.forc:
+    if is_one_segment(a) and is_one_segment(b):
         return True
     try:
         return np.shares_memory(a, b, max_work=100_000)
@@ -159,15 +197,16 @@ cdef bint overlap(object a, object b):
         return True
 
 
-cdef bint check_overlap(str name, object out, list inputs):
+cdef bint check_overlap(str name, cnp.ndarray out, list inputs):
     # True when out is the prediction itself, element for element; any other overlap is an error.
     cdef bint in_place = False
+    cdef cnp.ndarray other
     for other_name, other in inputs:
         if not overlap(out, other):
             continue
         if (other_name == "prediction" and other.dtype == out.dtype
-                and other.__array_interface__["data"][0] == out.__array_interface__["data"][0]
-                and other.strides == out.strides):
+                and cnp.PyArray_DATA(other) == cnp.PyArray_DATA(out)
+                and (<object>other).strides == (<object>out).strides):
             in_place = True
             continue
         raise ValueError(

@@ -88,7 +88,6 @@ cdef struct Result:
     Py_ssize_t count
 
 
-cdef object np_ndarray = np.ndarray
 # Seconds per element of the passes before a gradient; a guess is good enough for their threads.
 cdef double WEIGHT_COST = 1e-10
 cdef double LABEL_COST = 1e-9
@@ -412,9 +411,11 @@ cdef class Loss:
         cdef cnp.ndarray target = as_array("target", target_)
         cdef cnp.ndarray array
         cdef object dtype = result_dtype(prediction)
-        cdef bint float_target = target.dtype.kind not in "biu"
+        cdef bint float_target = cnp.PyArray_TYPE(target) > cnp.NPY_ULONGLONG
         cdef bint by_class = self.classes
-        cdef int axis = 0, i, j, real_type
+        cdef int axis = 0, i, j, k, real_type
+        cdef int ndim = cnp.PyArray_NDIM(prediction)
+        cdef bint has_axis
         cdef tuple shape = shape_of(prediction), rows
         cdef Operand* operand
         cdef list inputs = [("prediction", prediction), ("target", target)]
@@ -526,13 +527,17 @@ cdef class Loss:
                 continue
             array = arrays[i]
             set_operand(operand, array)
-            strides = list((<object>array).strides)
-            if by_class and len(strides) == len(shape) and (
-                    i in (PREDICTION, GRADIENT, HESSIAN) or (i == TARGET and not job.labels)):
-                operand.class_stride = strides.pop(axis)
-            strides += [0] * (job.ndim - len(strides))
-            for j in range(job.ndim):
-                operand.strides[j] = strides[j]
+            has_axis = by_class and cnp.PyArray_NDIM(array) == ndim and (
+                i in (PREDICTION, GRADIENT, HESSIAN) or (i == TARGET and not job.labels))
+            k = 0
+            for j in range(cnp.PyArray_NDIM(array)):
+                if has_axis and j == axis:
+                    operand.class_stride = cnp.PyArray_STRIDE(array, j)
+                else:
+                    operand.strides[k] = cnp.PyArray_STRIDE(array, j)
+                    k += 1
+            for j in range(k, job.ndim):
+                operand.strides[j] = 0
         if job.n > 0:
             merge_axes(job, not by_class)
         else:
