@@ -2,7 +2,20 @@
 
 cdef enum:
     ELEMENTWISE_CHUNK = 8192
+    # A tile and five lines. Were one buffer 4096 bytes from the next, the processor would take a load
+    # from one for a load of what was just stored to the other, and wait.
+    BUFFER = TILE + 40
 
+cdef struct Buffers:
+    double prediction[BUFFER]
+    double target[BUFFER]
+    double weight[BUFFER]
+    double step[BUFFER]
+    double value[BUFFER]
+    double gradient[BUFFER]
+    double hessian[BUFFER]
+    double varying[MAX_VARYING][BUFFER]
+    double slack[8]             # the buffers begin at a line of the cache
 
 cdef Py_ssize_t stream_from = stream_threshold()
 
@@ -32,10 +45,6 @@ cdef inline const void* tile_in(const Job* job, int which, Py_ssize_t start, Py_
     return buffer
 
 
-cdef inline void* line_start(void* space) noexcept nogil:
-    return <void*>((<size_t>space + 63) & ~<size_t>63)
-
-
 cdef inline void* tile_out(const Job* job, int which, Py_ssize_t start, Py_ssize_t n,
                            void* buffer, void** home) noexcept nogil:
     # Where a tile function writes, and where it streams what it has written, if it does.
@@ -57,22 +66,14 @@ cdef inline void put_tile(const Job* job, int which, Py_ssize_t start, Py_ssize_
 
 cdef void elementwise_tile(const Job* job, Py_ssize_t start, Py_ssize_t n, double* lanes,
                            double* weight_lanes) noexcept nogil:
-    cdef double prediction_buffer[TILE]
-    cdef double target_buffer[TILE]
-    cdef double weight_buffer[TILE]
-    cdef double step_buffer[TILE]
-    cdef double value_buffer[TILE]
-    cdef double gradient_space[TILE + 8]
-    cdef double hessian_space[TILE + 8]
-    cdef void* gradient_buffer = line_start(gradient_space)
-    cdef void* hessian_buffer = line_start(hessian_space)
-    cdef double varying_buffer[MAX_VARYING][TILE]
+    cdef Buffers space
+    cdef Buffers* buffers = <Buffers*>((<size_t>&space + 63) & ~<size_t>63)
     cdef const void* varying[MAX_VARYING]
     cdef const void* prediction
     cdef const void* target
     cdef const void* weight = NULL
     cdef const void* step = job.constant_step
-    cdef void* value = value_buffer
+    cdef void* value = buffers.value
     cdef void* gradient = NULL
     cdef void* hessian = NULL
     cdef void* gradient_home = NULL
@@ -80,24 +81,24 @@ cdef void elementwise_tile(const Job* job, Py_ssize_t start, Py_ssize_t n, doubl
     cdef Py_ssize_t padded = round_up(n)
     cdef bint per_element = job.operands[VALUE].data != NULL
     cdef int i
-    prediction = tile_in(job, PREDICTION, start, n, prediction_buffer)
-    target = tile_in(job, TARGET, start, n, target_buffer)
+    prediction = tile_in(job, PREDICTION, start, n, buffers.prediction)
+    target = tile_in(job, TARGET, start, n, buffers.target)
     if job.operands[WEIGHT].data != NULL:
-        weight = tile_in(job, WEIGHT, start, n, weight_buffer)
+        weight = tile_in(job, WEIGHT, start, n, buffers.weight)
         step = weight
         if job.scale != 1 and job.has_gradient:
-            job.tools.scale(weight, job.scale, padded, step_buffer)
-            step = step_buffer
+            job.tools.scale(weight, job.scale, padded, buffers.step)
+            step = buffers.step
     for i in range(job.n_varying):
         varying[i] = job.constant_varying[i]
         if job.operands[VARYING + i].data != NULL:
-            varying[i] = tile_in(job, VARYING + i, start, n, varying_buffer[i])
+            varying[i] = tile_in(job, VARYING + i, start, n, buffers.varying[i])
     if per_element:
-        value = tile_out(job, VALUE, start, n, value_buffer, NULL)
+        value = tile_out(job, VALUE, start, n, buffers.value, NULL)
     if job.has_gradient:
-        gradient = tile_out(job, GRADIENT, start, n, gradient_buffer, &gradient_home)
+        gradient = tile_out(job, GRADIENT, start, n, buffers.gradient, &gradient_home)
     if job.has_hessian:
-        hessian = tile_out(job, HESSIAN, start, n, hessian_buffer, &hessian_home)
+        hessian = tile_out(job, HESSIAN, start, n, buffers.hessian, &hessian_home)
     if job.summing != job.function and n == padded:
         # Padding must not be summed; whole tiles do it in one loop.
         job.summing(prediction, target, step, varying, job.parameters, n, NULL, gradient, hessian,
@@ -108,7 +109,7 @@ cdef void elementwise_tile(const Job* job, Py_ssize_t start, Py_ssize_t n, doubl
     if per_element:
         if weight != NULL:
             job.tools.multiply(weight, padded, value)
-        put_tile(job, VALUE, start, n, value, value_buffer, NULL)
+        put_tile(job, VALUE, start, n, value, buffers.value, NULL)
     elif job.has_value and (job.summing == job.function or n != padded):
         # The padding's loss is not part of the sum.
         memset(<char*>value + n * job.real_size, 0, (padded - n) * job.real_size)
@@ -118,9 +119,9 @@ cdef void elementwise_tile(const Job* job, Py_ssize_t start, Py_ssize_t n, doubl
             job.tools.sum_weighted(value, weight, padded, lanes)
             job.tools.sum(weight, padded, weight_lanes)
     if job.has_gradient:
-        put_tile(job, GRADIENT, start, n, gradient, gradient_buffer, gradient_home)
+        put_tile(job, GRADIENT, start, n, gradient, buffers.gradient, gradient_home)
     if job.has_hessian:
-        put_tile(job, HESSIAN, start, n, hessian, hessian_buffer, hessian_home)
+        put_tile(job, HESSIAN, start, n, hessian, buffers.hessian, hessian_home)
 
 
 cdef void elementwise_range(const Job* job, Py_ssize_t start, Py_ssize_t stop, double* total,

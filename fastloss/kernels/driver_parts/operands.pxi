@@ -174,6 +174,12 @@ cdef void load(const Job* job, const Tools* tools, const Operand* operand, Py_ss
                Py_ssize_t n, void* target) noexcept nogil:
     # At most a tile of any array as contiguous numbers of the tools' type.
     cdef double raw[TILE * WIDEST]
+    cdef Py_ssize_t left
+    cdef const char* data = operand.data + offset_of(job, operand, start, &left)
+    if (left >= n and operand.strides[job.ndim - 1] == operand.size and not operand.swapped
+            and <size_t>data % operand.size == 0):
+        tools.load[operand.source](data, n, target)
+        return
     gather(job, operand, start, n, <char*>raw)
     tools.load[operand.source](<char*>raw, n, target)
 
@@ -214,8 +220,15 @@ cdef void store(const Job* job, const Operand* operand, Py_ssize_t start, Py_ssi
                 const void* source) noexcept nogil:
     # At most a tile of reals into any output.
     cdef uint16_t raw[TILE]
-    cdef const char* data = narrow(job, operand, source, n, <char*>raw)
     cdef Py_ssize_t left, run, offset, done = 0
+    cdef char* place = operand.data + offset_of(job, operand, start, &left)
+    cdef bint narrowed = operand.source == HALF or operand.source == BFLOAT16
+    cdef const char* data
+    if (narrowed and left >= n and operand.strides[job.ndim - 1] == operand.size
+            and <size_t>place % 2 == 0):
+        narrow(job, operand, source, n, place)
+        return
+    data = narrow(job, operand, source, n, <char*>raw)
     while done < n:
         offset = offset_of(job, operand, start + done, &left)
         run = min(left, n - done)

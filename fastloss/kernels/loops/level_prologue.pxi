@@ -20,7 +20,8 @@ cdef extern from "stream.h" nogil:
     void stream_run(const void* tile, Py_ssize_t start, Py_ssize_t n, Py_ssize_t size, void* home)
 
 cdef extern from "half_precision.h" nogil:
-    float half_to_float(uint16_t h)
     float bfloat_to_float(uint16_t h)
-    uint16_t float_to_half(float x)
+    float half_to_float(uint16_t h)
+    void halves_to_floats(const uint16_t* x, Py_ssize_t n, float* y)
+    void floats_to_halves(const float* x, Py_ssize_t n, uint16_t* y)
     uint16_t float_to_bfloat(float x)

@@ -69,6 +69,9 @@ cdef void half_in(in_array x_, Py_ssize_t n, out_array y_) noexcept nogil:
     cdef const uint16_t* x = <const uint16_t*>x_
     cdef real* y = <real*>y_
     cdef Py_ssize_t i
+    if sizeof(real) == sizeof(float):
+        halves_to_floats(x, n, <float*>y)
+        return
     for i in range(n):
         y[i] = <real>half_to_float(x[i])
 
