@@ -21,3 +21,10 @@ cdef extern from "half_precision.h" nogil:
     float bfloat_to_float(uint16_t h)
     uint16_t float_to_half(float x)
     uint16_t float_to_bfloat(float x)
+
+cdef extern from "data_movement.h" nogil:
+    void stream_out(void* target, const void* source, size_t bytes_)
+    void fetch_ahead(const void* source, size_t bytes_)
+
+cdef extern from * nogil:
+    int64_t INT64_MIN
