@@ -38,33 +38,29 @@ cdef void $loop_block(const ClassTile* tile) noexcept nogil:
         label_weight = <const real*>tile.label_weight + start
         step = <const real*>tile.step + start
         value = <real*>tile.value + start
+        lanes_maximum(z, stride, tile.classes, m, label, at_label)
         for r in range(LANES):
-            # One by one: as a select in a loop over classes GCC makes it a branch.
-            k = <Py_ssize_t>label[r]
-            at_label[r] = z[(k if k >= 0 else 0) * stride + r]
             spread[r] = 0
-        if share != 0:
-            lanes_maximum(z, stride, tile.classes, m)
-            for k in range(tile.classes):
-                w = share if class_weight == NULL else share * class_weight[k]
-                if w != 0:
-                    # A class without weight may be at -inf.
-                    for r in range(LANES):
-                        spread[r] += w * (m[r] - z[k * stride + r])
+        for k in range(tile.classes if share != 0 else 0):
+            w = share if class_weight == NULL else share * class_weight[k]
+            if w != 0:
+                # A class without weight may be at -inf.
+                for r in range(LANES):
+                    spread[r] += w * (m[r] - z[k * stride + r])
         lanes_softmax(z, stride, tile.classes, m, rest)
         for r in range(LANES):
             d = at_label[r] - m[r]
             total = 1.0 + rest[r]
             log_total = log1p(rest[r])
             x = exp_nonpositive(d)
-            p = x / total
-            complement = (rest[r] if d == 0.0 else total - x) / total
+            inverse[r] = 1.0 / total
+            p = x * inverse[r]
+            complement = (rest[r] if d == 0.0 else total - x) * inverse[r]
             $formula(p, d - log_total, complement$arguments, &v, &pull, &pull_slope)
             hard = keep * label_weight[r]
             x = product(hard, v) + (share_sum * log_total + <real>spread[r])
             value[r] = x if label[r] >= 0.0 else 0.0
             kept = step[r] if label[r] >= 0.0 else 0.0
-            inverse[r] = 1.0 / total
             x = hard * pull
             mass_hessian[r] = (x + share_sum) * kept
             mass[r] = mass_hessian[r] * inverse[r]

@@ -5,26 +5,32 @@
 # A maximum of +-inf or a NaN makes `rest` NaN, and with it the whole row.
 
 
-cdef inline void lanes_maximum(const real* z, Py_ssize_t stride, Py_ssize_t classes,
-                               real* m) noexcept nogil:
+cdef inline void lanes_maximum(const real* z, Py_ssize_t stride, Py_ssize_t classes, real* m,
+                               const real* label, real* at_label) noexcept nogil:
+    # Maximum of LANES rows, class by class, and the logit at the label: added up, for as a select
+    # GCC would make a branch of it, and to look labels up one by one takes four times as long.
+    cdef real x, class_
     cdef Py_ssize_t k, lane
     for lane in range(LANES):
         m[lane] = z[lane]
+        at_label[lane] = z[lane] if label[lane] == 0.0 else 0.0
     for k in range(1, classes):
+        class_ = <real>k
         for lane in range(LANES):
-            m[lane] = z[k * stride + lane] if z[k * stride + lane] > m[lane] else m[lane]
+            x = z[k * stride + lane]
+            m[lane] = x if x > m[lane] else m[lane]
+            at_label[lane] += x if label[lane] == class_ else 0.0
 
 
-cdef inline void lanes_softmax(real* z, Py_ssize_t stride, Py_ssize_t classes, real* m,
+cdef inline void lanes_softmax(real* z, Py_ssize_t stride, Py_ssize_t classes, const real* m,
                                real* rest) noexcept nogil:
-    # Maximum and `rest` of LANES rows, class by class; exp(z - m) takes the place of z.
+    # `rest` of LANES rows; exp(z - m) takes the place of z.
     cdef real part[LANES]
     cdef real ties[LANES]
     cdef double sums[LANES]
     cdef double tied[LANES]
-    cdef real x
+    cdef real d, x
     cdef Py_ssize_t first, k, lane
-    lanes_maximum(z, stride, classes, m)
     for lane in range(LANES):
         sums[lane] = 0
         tied[lane] = 0
@@ -34,9 +40,10 @@ cdef inline void lanes_softmax(real* z, Py_ssize_t stride, Py_ssize_t classes, r
             ties[lane] = 0.0
         for k in range(first, min(first + <Py_ssize_t>SHORT_SUM, classes)):
             for lane in range(LANES):
-                x = exp_nonpositive(z[k * stride + lane] - m[lane])
-                part[lane] += 0.0 if z[k * stride + lane] == m[lane] else x
-                ties[lane] += 1.0 if z[k * stride + lane] == m[lane] else 0.0
+                d = z[k * stride + lane] - m[lane]
+                x = exp_nonpositive(d)
+                part[lane] += 0.0 if d == 0.0 else x
+                ties[lane] += 1.0 if d == 0.0 else 0.0
                 z[k * stride + lane] = x
         for lane in range(LANES):
             sums[lane] += part[lane]
@@ -83,7 +90,7 @@ cdef inline void row_exp(in_array z_, Py_ssize_t n, real m, out_array e_, double
     cdef real* e = <real*>e_
     cdef real part[LANES]
     cdef real tied[LANES]
-    cdef real x
+    cdef real d, x
     cdef Py_ssize_t i, lane
     n &= ~<Py_ssize_t>(LANES - 1)
     for lane in range(LANES):
@@ -91,10 +98,11 @@ cdef inline void row_exp(in_array z_, Py_ssize_t n, real m, out_array e_, double
         tied[lane] = 0.0
     for i in range(0, n, LANES):
         for lane in range(LANES):
-            x = exp_nonpositive(z[i + lane] - m)
+            d = z[i + lane] - m
+            x = exp_nonpositive(d)
             e[i + lane] = x
-            part[lane] += 0.0 if z[i + lane] == m else x
-            tied[lane] += 1.0 if z[i + lane] == m else 0.0
+            part[lane] += 0.0 if d == 0.0 else x
+            tied[lane] += 1.0 if d == 0.0 else 0.0
     for lane in range(LANES):
         rest[lane] += <double>part[lane]
         ties[lane] += <double>tied[lane]

@@ -25,6 +25,7 @@ cdef void soft_targets_block(const ClassTile* tile) noexcept nogil:
     cdef real keep = 1 - tile.smoothing
     cdef real share = tile.smoothing / tile.classes
     cdef real m[LANES]
+    cdef real at_label[LANES]
     cdef real rest[LANES]
     cdef double masses[LANES]
     cdef double spread[LANES]
@@ -38,7 +39,7 @@ cdef void soft_targets_block(const ClassTile* tile) noexcept nogil:
         for r in range(LANES):
             masses[r] = 0
             spread[r] = 0
-        lanes_maximum(z, stride, tile.classes, m)
+        lanes_maximum(z, stride, tile.classes, m, step, at_label)
         for k in range(tile.classes):
             w = 1.0 if class_weight == NULL else class_weight[k]
             for r in range(LANES):
