@@ -12,8 +12,8 @@
 #endif
 
 /* ---- Squares --------------------------------------------------------------------------------
- * y[i * y_stride + j] = x[j * x_stride + i] for a square of as many numbers as 16 bytes hold: the
- * vectors that every processor has.
+ * y[i * y_stride + j] = x[j * x_stride + i] for i and j below 4, in registers. Twice as wide a
+ * vector gains a little on the way in and nothing on the way out.
  */
 
 #if defined(__has_builtin)
@@ -24,56 +24,42 @@
 
 #ifdef FASTLOSS_SHUFFLE
 
-typedef float fastloss_four __attribute__((vector_size(16)));
-typedef double fastloss_two __attribute__((vector_size(16)));
+typedef float fastloss_floats __attribute__((vector_size(16)));
+typedef double fastloss_doubles __attribute__((vector_size(32)));
 
-static inline void transpose_square_f32(const float *x, ptrdiff_t x_stride, float *y,
-                                        ptrdiff_t y_stride)
-{
-    fastloss_four row[4], pair[4], column[4];
-    for (int j = 0; j < 4; j++)
-        memcpy(&row[j], x + j * x_stride, 16);
-    pair[0] = __builtin_shufflevector(row[0], row[1], 0, 4, 1, 5);
-    pair[1] = __builtin_shufflevector(row[2], row[3], 0, 4, 1, 5);
-    pair[2] = __builtin_shufflevector(row[0], row[1], 2, 6, 3, 7);
-    pair[3] = __builtin_shufflevector(row[2], row[3], 2, 6, 3, 7);
-    column[0] = __builtin_shufflevector(pair[0], pair[1], 0, 1, 4, 5);
-    column[1] = __builtin_shufflevector(pair[0], pair[1], 2, 3, 6, 7);
-    column[2] = __builtin_shufflevector(pair[2], pair[3], 0, 1, 4, 5);
-    column[3] = __builtin_shufflevector(pair[2], pair[3], 2, 3, 6, 7);
-    for (int i = 0; i < 4; i++)
-        memcpy(y + i * y_stride, &column[i], 16);
-}
+#define FASTLOSS_TRANSPOSE_SQUARE(name, real, vector)                                              \
+    static inline void name(const real *x, ptrdiff_t x_stride, real *y, ptrdiff_t y_stride)        \
+    {                                                                                              \
+        vector row[4], column[4];                                                                  \
+        for (int j = 0; j < 4; j++)                                                                \
+            memcpy(&row[j], x + j * x_stride, sizeof(vector));                                     \
+        const vector low_01 = __builtin_shufflevector(row[0], row[1], 0, 4, 1, 5);                 \
+        const vector low_23 = __builtin_shufflevector(row[2], row[3], 0, 4, 1, 5);                 \
+        const vector high_01 = __builtin_shufflevector(row[0], row[1], 2, 6, 3, 7);                \
+        const vector high_23 = __builtin_shufflevector(row[2], row[3], 2, 6, 3, 7);                \
+        column[0] = __builtin_shufflevector(low_01, low_23, 0, 1, 4, 5);                           \
+        column[1] = __builtin_shufflevector(low_01, low_23, 2, 3, 6, 7);                           \
+        column[2] = __builtin_shufflevector(high_01, high_23, 0, 1, 4, 5);                         \
+        column[3] = __builtin_shufflevector(high_01, high_23, 2, 3, 6, 7);                         \
+        for (int i = 0; i < 4; i++)                                                                \
+            memcpy(y + i * y_stride, &column[i], sizeof(vector));                                  \
+    }
 
-static inline void transpose_square_f64(const double *x, ptrdiff_t x_stride, double *y,
-                                        ptrdiff_t y_stride)
-{
-    fastloss_two row[2], column[2];
-    for (int j = 0; j < 2; j++)
-        memcpy(&row[j], x + j * x_stride, 16);
-    column[0] = __builtin_shufflevector(row[0], row[1], 0, 2);
-    column[1] = __builtin_shufflevector(row[0], row[1], 1, 3);
-    for (int i = 0; i < 2; i++)
-        memcpy(y + i * y_stride, &column[i], 16);
-}
+FASTLOSS_TRANSPOSE_SQUARE(transpose_square_f32, float, fastloss_floats)
+FASTLOSS_TRANSPOSE_SQUARE(transpose_square_f64, double, fastloss_doubles)
 
 #else
 
-static inline void transpose_square_f32(const float *x, ptrdiff_t x_stride, float *y,
-                                        ptrdiff_t y_stride)
-{
-    for (int i = 0; i < 4; i++)
-        for (int j = 0; j < 4; j++)
-            y[i * y_stride + j] = x[j * x_stride + i];
-}
+#define FASTLOSS_TRANSPOSE_SQUARE(name, real)                                                      \
+    static inline void name(const real *x, ptrdiff_t x_stride, real *y, ptrdiff_t y_stride)        \
+    {                                                                                              \
+        for (int i = 0; i < 4; i++)                                                                \
+            for (int j = 0; j < 4; j++)                                                            \
+                y[i * y_stride + j] = x[j * x_stride + i];                                         \
+    }
 
-static inline void transpose_square_f64(const double *x, ptrdiff_t x_stride, double *y,
-                                        ptrdiff_t y_stride)
-{
-    for (int i = 0; i < 2; i++)
-        for (int j = 0; j < 2; j++)
-            y[i * y_stride + j] = x[j * x_stride + i];
-}
+FASTLOSS_TRANSPOSE_SQUARE(transpose_square_f32, float)
+FASTLOSS_TRANSPOSE_SQUARE(transpose_square_f64, double)
 
 #endif
 

@@ -52,7 +52,7 @@ cdef void $loop_block(const ClassTile* tile) noexcept nogil:
             d = at_label[r] - m[r]
             total = 1.0 + rest[r]
             log_total = log1p(rest[r])
-            x = exp_nonpositive(d)
+            x = exp_term(d)
             inverse[r] = 1.0 / total
             p = x * inverse[r]
             complement = (rest[r] if d == 0.0 else total - x) * inverse[r]
@@ -123,7 +123,7 @@ cdef void $loop_row(const ClassTile* tile) noexcept nogil:
     total = 1.0 + rest
     inverse = 1.0 / total
     d = z[label] - m
-    x = exp_nonpositive(d)
+    x = exp_term(d)
     p = x * inverse
     complement = (rest if d == 0.0 else total - x) * inverse
     log_total = log1p(rest)

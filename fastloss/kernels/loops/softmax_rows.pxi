@@ -4,6 +4,10 @@
 # that the normaliser is 1 + rest and log P of a confident class, -log1p(rest), keeps its digits.
 # A maximum of +-inf or a NaN makes `rest` NaN, and with it the whole row.
 
+cdef extern from "softmax_math.h" nogil:
+    real exp_term(real x)
+    void exp_lanes(const real* z, const real* m, real* e, real* part, real* ties)
+
 
 cdef inline void lanes_maximum(const real* z, Py_ssize_t stride, Py_ssize_t classes, real* m,
                                const real* label, real* at_label) noexcept nogil:
@@ -29,7 +33,6 @@ cdef inline void lanes_softmax(real* z, Py_ssize_t stride, Py_ssize_t classes, c
     cdef real ties[LANES]
     cdef double sums[LANES]
     cdef double tied[LANES]
-    cdef real d, x
     cdef Py_ssize_t first, k, lane
     for lane in range(LANES):
         sums[lane] = 0
@@ -39,12 +42,7 @@ cdef inline void lanes_softmax(real* z, Py_ssize_t stride, Py_ssize_t classes, c
             part[lane] = 0.0
             ties[lane] = 0.0
         for k in range(first, min(first + <Py_ssize_t>SHORT_SUM, classes)):
-            for lane in range(LANES):
-                d = z[k * stride + lane] - m[lane]
-                x = exp_nonpositive(d)
-                part[lane] += 0.0 if d == 0.0 else x
-                ties[lane] += 1.0 if d == 0.0 else 0.0
-                z[k * stride + lane] = x
+            exp_lanes(z + k * stride, m, z + k * stride, part, ties)
         for lane in range(LANES):
             sums[lane] += part[lane]
             tied[lane] += ties[lane]
@@ -90,19 +88,15 @@ cdef inline void row_exp(in_array z_, Py_ssize_t n, real m, out_array e_, double
     cdef real* e = <real*>e_
     cdef real part[LANES]
     cdef real tied[LANES]
-    cdef real d, x
+    cdef real maxima[LANES]
     cdef Py_ssize_t i, lane
     n &= ~<Py_ssize_t>(LANES - 1)
     for lane in range(LANES):
         part[lane] = 0.0
         tied[lane] = 0.0
+        maxima[lane] = m
     for i in range(0, n, LANES):
-        for lane in range(LANES):
-            d = z[i + lane] - m
-            x = exp_nonpositive(d)
-            e[i + lane] = x
-            part[lane] += 0.0 if d == 0.0 else x
-            tied[lane] += 1.0 if d == 0.0 else 0.0
+        exp_lanes(z + i, maxima, e + i, part, tied)
     for lane in range(LANES):
         rest[lane] += <double>part[lane]
         ties[lane] += <double>tied[lane]

@@ -96,35 +96,28 @@ cdef void look_up_tile(in_array label_, in_array table_, Py_ssize_t n,
 
 cdef void transpose_in(in_array x_, Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t stride,
                        out_array y_) noexcept nogil:
-    # Rows of `columns` classes become classes of `stride` rows. The last square of a row overlaps
-    # the one before it.
+    # Rows of `columns` classes become classes of `stride` rows, in squares, of which a row's last one
+    # overlaps the one before it.
     cdef const real* x = <const real*>x_
     cdef real* y = <real*>y_
-    cdef Py_ssize_t side = 16 // <Py_ssize_t>sizeof(real)
-    cdef Py_ssize_t squares = rows - rows % side if columns >= side else 0
+    cdef Py_ssize_t main = rows - rows % 4 if columns >= 4 else 0
     cdef Py_ssize_t r, k
-    r = 0
-    while r < squares:
-        k = 0
-        while k < columns:
-            k = min(k, columns - side)
+    for k in range(0, columns if main > 0 else 0, 4):
+        k = min(k, columns - 4)
+        for r in range(0, main, 4):
             transpose_square(x + r * columns + k, columns, y + k * stride + r, stride)
-            k += side
-        r += side
-    if columns == 1:
-        memcpy(y, x, rows * sizeof(real))
-    elif columns == 2:
+    if columns == 2:
         # Known distances make vector code.
-        for r in range(squares, rows):
+        for r in range(rows):
             y[r] = x[2 * r]
             y[stride + r] = x[2 * r + 1]
     elif columns == 3:
-        for r in range(squares, rows):
+        for r in range(rows):
             y[r] = x[3 * r]
             y[stride + r] = x[3 * r + 1]
             y[2 * stride + r] = x[3 * r + 2]
     else:
-        for r in range(squares, rows):
+        for r in range(main, rows):
             for k in range(columns):
                 y[k * stride + r] = x[r * columns + k]
 
@@ -133,30 +126,23 @@ cdef void transpose_out(in_array x_, Py_ssize_t rows, Py_ssize_t columns, Py_ssi
                         out_array y_) noexcept nogil:
     cdef const real* x = <const real*>x_
     cdef real* y = <real*>y_
-    cdef Py_ssize_t side = 16 // <Py_ssize_t>sizeof(real)
-    cdef Py_ssize_t squares = rows - rows % side if columns >= side else 0
+    cdef Py_ssize_t main = rows - rows % 4 if columns >= 4 else 0
     cdef Py_ssize_t r, k
-    r = 0
-    while r < squares:
-        k = 0
-        while k < columns:
-            k = min(k, columns - side)
+    for k in range(0, columns if main > 0 else 0, 4):
+        k = min(k, columns - 4)
+        for r in range(0, main, 4):
             transpose_square(x + k * stride + r, stride, y + r * columns + k, columns)
-            k += side
-        r += side
-    if columns == 1:
-        memcpy(y, x, rows * sizeof(real))
-    elif columns == 2:
-        for r in range(squares, rows):
+    if columns == 2:
+        for r in range(rows):
             y[2 * r] = x[r]
             y[2 * r + 1] = x[stride + r]
     elif columns == 3:
-        for r in range(squares, rows):
+        for r in range(rows):
             y[3 * r] = x[r]
             y[3 * r + 1] = x[stride + r]
             y[3 * r + 2] = x[2 * stride + r]
     else:
-        for r in range(squares, rows):
+        for r in range(main, rows):
             for k in range(columns):
                 y[r * columns + k] = x[k * stride + r]
 
