@@ -103,10 +103,10 @@ def typed(text: str, suffix: str) -> str:
     """Expand ``text``, written for ``real``, for one type."""
     ctype = TYPES[suffix]
     names = set(re.findall(r"^cdef (?:inline )?\w+ (\w+)\(", text, re.MULTILINE))
-    names |= set(re.findall(r"^    real (\w+)\(", text, re.MULTILINE))
+    names |= set(re.findall(r"^    (?:real|void) (\w+)\(", text, re.MULTILINE))
     text = re.sub(rf"\b({'|'.join(sorted(names))})(?=\()", rf"\1_{suffix}", text)
     # Cython makes a C loop of range() only when it knows the step's sign.
-    for name, number in re.findall(r"^    ([A-Z]+) = (\d+)$", read("tiles"), re.MULTILINE):
+    for name, number in re.findall(r"^    ([A-Z_]+) = (\d+)$", read("tiles"), re.MULTILINE):
         text = re.sub(rf"(range\(.*, ){name}\)", rf"\g<1>{number})", text)
     # Code only: a comment keeps its numbers.
     lines = []
@@ -202,14 +202,23 @@ def expand() -> str:
                 body.append(softmax_loops(formula))
     text = "\n\n".join(body)
     half = read("loops/half_out")
+    labels = [read("loops/labels")]
+    labels += [
+        Template(read("loops/convert")).substitute(loop=f"{name}_label", source=ctype)
+        for name, ctype in SOURCES.items()
+        if "int" in name
+    ]
     source = [read("loops/level_prologue"), read("tiles"), read("loops/lanes")]
     source += [typed(text, suffix) for suffix in TYPES]
     source.append(typed(half, "f32"))
-    source.append(table(everything, words, text))
+    source += [re.sub(r"\breal\b", "int64_t", loop) for loop in labels]
+    source.append(table(everything, words, text, "\n".join(labels)))
     return "\n\n".join(source)
 
 
-def table(everything: dict[str, tuple[str, Formula]], words: list[str], text: str) -> str:
+def table(
+    everything: dict[str, tuple[str, Formula]], words: list[str], text: str, labels: str
+) -> str:
     """Return the module's tables: names to the addresses of tile functions."""
     lines = ["FORMULAS = {"]
     for name, (family, formula) in everything.items():
@@ -226,12 +235,16 @@ def table(everything: dict[str, tuple[str, Formula]], words: list[str], text: st
     lines.append("TOOLS = {")
     tools = re.findall(r"^cdef (?:void|Py_ssize_t) (\w+_(?:tile|in|out))\(", text, re.MULTILINE)
     tools += ["soft_targets_block", "soft_targets_row"]
+    label_tools = re.findall(r"^cdef (?:void|Py_ssize_t) (\w+)\(", labels, re.MULTILINE)
     for suffix in TYPES:
         lines.append(f"    {suffix!r}: {{")
         lines += [f"        {tool!r}: {address(f'{tool}_{suffix}')}," for tool in tools]
         if suffix == "f32":
             lines += [f"        {t!r}: {address(f'{t}_f32')}," for t in ("half_out", "bfloat_out")]
         lines.append("    },")
+    lines.append("    'labels': {")
+    lines += [f"        {name!r}: {address(name)}," for name in label_tools]
+    lines.append("    },")
     lines.append("}")
     lines.append("VOCABULARY = {")
     for word in words:

@@ -17,21 +17,23 @@ cdef enum:
     RUN = 128
     # Elements of a tile: with three inputs and three outputs in double it just fits a 32 KiB L1.
     TILE = 512
-    # Rows of a block of rows that are laid out class by class.
-    ROWS = 64
     # Up to so many classes a row is too short to vectorise along: work across rows instead.
     FEW_CLASSES = 32
+    # So many additions stay in real before a sum goes on in double.
+    SHORT_SUM = 32
 
 # Rows over classes, as a softmax formula's tile function takes them: either one row whose classes
 # are contiguous, or a block of `rows` rows (a multiple of LANES) with class k at k * stride.
 cdef struct ClassTile:
     Py_ssize_t rows
     Py_ssize_t classes
-    const void* logits
-    Py_ssize_t logits_stride
+    Py_ssize_t stride
+    void* logits                    # a block's are replaced by exponentials, and these by the gradient
+    void* exponentials              # a row's, for the time being
+    const void* next_logits         # of the row that will follow, to be fetched meanwhile; NULL
     const void* probabilities       # of the targets; NULL when there are labels
-    Py_ssize_t probabilities_stride
     const void* label               # per row of a block, as reals; -1: ignored
+    Py_ssize_t ignored              # how many of the block's rows are
     Py_ssize_t row_label            # the same of a single row, never ignored
     const void* label_weight        # per row, the class weight of the label
     const void* step                # per row, weight over divisor
@@ -40,10 +42,9 @@ cdef struct ClassTile:
     double smoothing
     const double* parameters
     void* value                     # per row
-    void* gradient                  # NULL: not wanted
-    Py_ssize_t gradient_stride
+    void* gradient                  # NULL: not wanted; of a block, where the logits are
     void* hessian                   # NULL: not wanted
-    Py_ssize_t hessian_stride
+    bint stream                     # a row's gradient and Hessian go past the caches
 
 ctypedef void (*elementwise_function)(
     in_array prediction, in_array target, in_array step, const in_array* varying,
@@ -58,4 +59,11 @@ ctypedef Py_ssize_t (*outside_function)(
     in_array x, Py_ssize_t n, double lower, double upper) noexcept nogil
 ctypedef void (*transpose_function)(
     in_array x, Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t stride, out_array y) noexcept nogil
+ctypedef void (*stream_function)(
+    out_array target, in_array source, Py_ssize_t bytes_) noexcept nogil
+ctypedef Py_ssize_t (*check_labels_function)(
+    in_array x, Py_ssize_t n, int64_t classes, int64_t ignore_index, int64_t has_ignore_index,
+    out_array label, Py_ssize_t* bad) noexcept nogil
+ctypedef void (*look_up_function)(
+    in_array label, in_array table, Py_ssize_t n, out_array y) noexcept nogil
 ctypedef void (*class_function)(const ClassTile* tile) noexcept nogil

@@ -4,36 +4,57 @@
 #   row     many classes that lie side by side: along the row
 #   pick    a loss of the target's class alone, on probabilities: an elementwise tile of them
 
+cdef extern from "data_movement.h" nogil:
+    void fetch_ahead(const void* source, size_t bytes_)
+    void stream_end()
+
 cdef enum:
     # Elements, not rows, of a chunk.
     CLASS_CHUNK = 16384
+    # Bytes of a block's logits, which exponentials and gradient replace: with what else is read and
+    # written they stay in the first cache.
+    BLOCK_BYTES = 8192
     # A block has its labels as reals, and float is exact so far.
     EXACT_LABELS = 16777216
+    # Bytes of an output from which on it is written past the caches.
+    STREAM_FROM = 16777216
 
 
-cdef Py_ssize_t rows_per_chunk(Py_ssize_t classes) noexcept nogil:
+cdef Py_ssize_t block_rows(Py_ssize_t classes, Py_ssize_t real_size) noexcept nogil:
+    cdef Py_ssize_t rows = BLOCK_BYTES // (classes * real_size)
+    rows -= rows % LANES
+    return min(max(rows, <Py_ssize_t>LANES), <Py_ssize_t>TILE)
+
+
+cdef Py_ssize_t rows_per_chunk(Py_ssize_t classes, Py_ssize_t real_size) noexcept nogil:
     cdef Py_ssize_t rows = CLASS_CHUNK // classes
+    cdef Py_ssize_t block = block_rows(classes, real_size)
     if rows < 1:
         return 1
-    return rows if rows < ROWS else rows - rows % ROWS
+    return rows if rows < block else rows - rows % block
 
 
-cdef Py_ssize_t read_labels(const Job* job, Py_ssize_t start, Py_ssize_t n,
-                            double* label) noexcept nogil:
-    # Labels as doubles, in which every class number is exact; -1 where the row is ignored or the
-    # label is not a class. Returns how many are not.
-    cdef Py_ssize_t i, bad = 0
-    cdef double x
-    cdef bint ignored
-    load(job, job.double_tools, &job.operands[TARGET], start, n, label)
-    for i in range(n):
-        x = label[i]
-        ignored = job.has_ignore_index and x == job.ignore_index
-        if not ignored and x >= 0 and x < job.classes and x == <double><int64_t>x:
-            continue
-        label[i] = -1
-        bad += not ignored
-    return bad
+cdef Py_ssize_t read_labels(const Job* job, Py_ssize_t start, Py_ssize_t n, int64_t* label,
+                            Py_ssize_t* bad) noexcept nogil:
+    # At most a tile of labels; -1 where the row is ignored or the label is not a class. Returns how
+    # many are kept, and adds to `bad` how many are neither.
+    cdef double raw[TILE * WIDEST]
+    cdef double numbers[TILE]
+    cdef const Operand* operand = &job.operands[TARGET]
+    cdef const void* source = operand.data + start * operand.size
+    cdef unary_function convert = job.tools.label[operand.source]
+    if not job.direct_labels:
+        gather(job, operand, start, n, <char*>raw)
+        source = raw
+    if convert == NULL:
+        job.double_tools.load[operand.source](source, n, numbers)
+        job.tools.whole_labels(numbers, n, raw)
+        source = raw
+    elif operand.size != sizeof(int64_t):
+        convert(source, n, numbers)
+        source = numbers
+    return job.tools.check_labels(source, n, job.classes, job.ignore_index, job.has_ignore_index,
+                                  label, bad)
 
 
 cdef inline double weight_at(const Job* job, const void* weight, Py_ssize_t i) noexcept nogil:
@@ -51,7 +72,7 @@ cdef inline void put(const Job* job, void* tile, Py_ssize_t i, double x) noexcep
 
 cdef void label_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil:
     # Before anything is read with a label: are all of them classes, and what is the mean's divisor?
-    cdef double label[TILE]
+    cdef int64_t label[TILE]
     cdef double buffer[TILE]
     cdef double total = 0
     cdef double w
@@ -62,83 +83,130 @@ cdef void label_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil
     job.bad[chunk] = 0
     while start < stop:
         n = min(<Py_ssize_t>TILE, stop - start)
-        if job.labels:
-            job.bad[chunk] += read_labels(job, start, n, label)
+        kept += read_labels(job, start, n, label, &job.bad[chunk]) if job.labels else n
         if job.operands[WEIGHT].data != NULL:
             weight = tile_in(job, WEIGHT, start, n, buffer)
-        for i in range(n):
-            if job.labels and label[i] < 0:
-                continue
-            kept += 1
-            w = weight_at(job, weight, i)
-            if job.labels and job.class_weight_double != NULL:
-                w *= job.class_weight_double[<Py_ssize_t>label[i]]
-            total += w
+        if weight != NULL or (job.labels and job.class_weight_double != NULL):
+            for i in range(n):
+                w = weight_at(job, weight, i)
+                if job.labels:
+                    w = w * class_weight_of(job, label[i]) if label[i] >= 0 else 0
+                total += w
         start += n
     job.counts[chunk] = kept
-    job.weights[chunk] = total
+    job.weights[chunk] = total if weight != NULL or (
+        job.labels and job.class_weight_double != NULL) else kept
 
 
 cdef inline char* thread_scratch(const Job* job, int slot) noexcept nogil:
     return job.scratch + slot * job.scratch_size
 
 
-cdef inline double class_weight_of(const Job* job, double label) noexcept nogil:
-    if job.class_weight_double == NULL or label < 0:
-        return 1
-    return job.class_weight_double[<Py_ssize_t>label]
+cdef inline char* line_after(char* address) noexcept nogil:
+    return address - <Py_ssize_t>(<size_t>address % 64) + 64
+
+
+cdef inline double class_weight_of(const Job* job, int64_t label) noexcept nogil:
+    return 1 if job.class_weight_double == NULL else job.class_weight_double[label]
+
+
+cdef inline bint rows_of_classes(const Job* job, const Operand* operand,
+                                 Py_ssize_t n, Py_ssize_t left) noexcept nogil:
+    # n rows after each other, each with its classes side by side?
+    return (operand.plain and operand.class_stride == operand.size and left >= n
+            and operand.strides[job.ndim - 1] == job.classes * operand.size)
+
+
+cdef inline bint rows_are_nearer(const Job* job, const Operand* operand) noexcept nogil:
+    # Is the next row nearer than the next class?
+    cdef Py_ssize_t stride = operand.strides[job.ndim - 1]
+    return (stride if stride >= 0 else -stride) < (
+        operand.class_stride if operand.class_stride >= 0 else -operand.class_stride)
 
 
 cdef void block_in(const Job* job, const Operand* operand, Py_ssize_t start, Py_ssize_t n,
-                   void* row_buffer, void* block) noexcept nogil:
+                   void* row_buffer, char* block) noexcept nogil:
     # n rows, side by side for each class.
-    cdef Py_ssize_t left, r
+    cdef Py_ssize_t left, r, k
+    cdef Py_ssize_t size = n * job.classes * job.real_size
     cdef const char* data = operand.data + offset_of(job, operand, start, &left)
-    if (operand.plain and operand.class_stride == operand.size and left >= n
-            and operand.strides[job.ndim - 1] == job.classes * operand.size):
-        job.tools.transpose_in(data, n, job.classes, ROWS, block)
-        return
-    for r in range(n):
-        load_classes(job, operand, start + r, row_buffer)
-        job.tools.transpose_in(row_buffer, 1, job.classes, ROWS, <char*>block + r * job.real_size)
+    cdef Operand of_class
+    if rows_of_classes(job, operand, n, left):
+        job.tools.transpose_in(data, n, job.classes, job.block_stride, block)
+        fetch_ahead(data + size, size)
+    elif rows_are_nearer(job, operand):
+        of_class = operand[0]
+        for k in range(job.classes):
+            if operand.plain:
+                gather(job, &of_class, start, n, block)
+            else:
+                load(job, job.tools, &of_class, start, n, block)
+            of_class.data += operand.class_stride
+            block += job.block_stride * job.real_size
+    else:
+        for r in range(n):
+            load_classes(job, operand, start + r, row_buffer)
+            job.tools.transpose_in(row_buffer, 1, job.classes, job.block_stride,
+                                   block + r * job.real_size)
 
 
 cdef void block_out(const Job* job, const Operand* operand, Py_ssize_t start, Py_ssize_t n,
-                    void* row_buffer, const void* block) noexcept nogil:
-    cdef Py_ssize_t left, r
+                    void* row_buffer, const char* block) noexcept nogil:
+    cdef Py_ssize_t left, r, k
+    cdef Py_ssize_t size = n * job.classes * job.real_size
     cdef char* data = operand.data + offset_of(job, operand, start, &left)
-    if (operand.plain and operand.class_stride == operand.size and left >= n
-            and operand.strides[job.ndim - 1] == job.classes * operand.size):
-        job.tools.transpose_out(block, n, job.classes, ROWS, data)
-        return
-    for r in range(n):
-        job.tools.transpose_out(<const char*>block + r * job.real_size, 1, job.classes, ROWS,
-                                row_buffer)
-        store_classes(job, operand, start + r, row_buffer)
+    cdef Operand of_class
+    if rows_of_classes(job, operand, n, left):
+        if job.stream:
+            job.tools.transpose_out(block, n, job.classes, job.block_stride, row_buffer)
+            job.tools.stream(data, row_buffer, size)
+        else:
+            job.tools.transpose_out(block, n, job.classes, job.block_stride, data)
+    elif rows_are_nearer(job, operand):
+        of_class = operand[0]
+        for k in range(job.classes):
+            if job.stream and operand.plain and left >= n and (
+                    operand.strides[job.ndim - 1] == operand.size):
+                job.tools.stream(data, block, n * operand.size)
+                data += operand.class_stride
+            else:
+                store(job, &of_class, start, n, block)
+                of_class.data += operand.class_stride
+            block += job.block_stride * job.real_size
+    else:
+        for r in range(n):
+            job.tools.transpose_out(block + r * job.real_size, 1, job.classes, job.block_stride,
+                                    row_buffer)
+            store_classes(job, operand, start + r, row_buffer)
 
 
 cdef void block_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil:
-    cdef double labels[ROWS]
-    cdef double label_tile[ROWS]
-    cdef double label_weight[ROWS]
-    cdef double weight_buffer[ROWS]
-    cdef double step[ROWS]
-    cdef double value[ROWS]
+    cdef int64_t labels[TILE]
+    cdef double label_tile[TILE]
+    cdef double label_weight[TILE]
+    cdef double weight_buffer[TILE]
+    cdef double step[TILE]
+    cdef double value[TILE]
     cdef double lanes[LANES]
-    cdef double weight_lanes[LANES]
     cdef Py_ssize_t start = chunk * job.chunk
     cdef Py_ssize_t stop = min(start + job.chunk, job.n)
-    cdef Py_ssize_t n, left, i, offset
-    cdef Py_ssize_t block_size = job.classes * ROWS * job.real_size
-    cdef char* row_buffer = thread_scratch(job, slot)
-    cdef char* blocks = row_buffer + job.classes * job.real_size
-    cdef const void* weight
-    cdef bint direct
+    cdef Py_ssize_t rows = block_rows(job.classes, job.real_size)
+    cdef Py_ssize_t n, i, bad = 0
+    cdef Py_ssize_t block_size = job.classes * job.block_stride * job.real_size
+    cdef char* logits = line_after(thread_scratch(job, slot))
+    cdef char* hessian = logits + block_size
+    cdef char* probabilities = hessian + block_size
+    cdef char* buffer = probabilities + block_size
+    cdef const void* weight = NULL
     cdef ClassTile tile
-    blocks += -<Py_ssize_t>(<size_t>blocks % 64) + 64
     memset(lanes, 0, sizeof(lanes))
     memset(&tile, 0, sizeof(tile))
     tile.classes = job.classes
+    tile.stride = job.block_stride
+    tile.logits = logits
+    tile.gradient = logits if job.has_gradient else NULL
+    tile.hessian = hessian if job.has_hessian else NULL
+    tile.probabilities = probabilities
     tile.label = label_tile
     tile.label_weight = label_weight
     tile.step = step
@@ -147,156 +215,136 @@ cdef void block_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil
     tile.smoothing = job.smoothing
     tile.parameters = job.parameters
     tile.value = value
+    for i in range(TILE):
+        # Without weights these are the same for all blocks.
+        put(job, label_weight, i, 1)
+        put(job, step, i, job.scale)
     while start < stop:
-        n = min(<Py_ssize_t>ROWS, stop - start)
-        direct = False
-        if job.direct_block:
-            offset = offset_of(job, &job.operands[PREDICTION], start, &left)
-            n = min(n, left)
-            if n >= LANES:
-                n &= ~<Py_ssize_t>(LANES - 1)
-                direct = True
+        n = min(rows, stop - start)
         tile.rows = round_up(n)
-        weight = NULL
         if job.operands[WEIGHT].data != NULL:
             weight = tile_in(job, WEIGHT, start, n, weight_buffer)
+            job.tools.scale(weight, job.scale, tile.rows, step)
+        block_in(job, &job.operands[PREDICTION], start, n, buffer, logits)
         if job.labels:
-            read_labels(job, start, n, labels)
-        for i in range(tile.rows):
-            if i >= n:
+            tile.ignored = n - read_labels(job, start, n, labels, &bad)
+            for i in range(n, tile.rows):
                 labels[i] = -1
-            put(job, step, i, weight_at(job, weight, i) * job.scale if i < n else 0)
-            if job.labels:
-                put(job, label_tile, i, labels[i])
-                put(job, label_weight, i, class_weight_of(job, labels[i]))
-        if direct:
-            tile.logits = job.operands[PREDICTION].data + offset
-            tile.logits_stride = job.operands[PREDICTION].class_stride // job.real_size
-            if not job.labels:
-                tile.probabilities = (job.operands[TARGET].data
-                                      + offset_of(job, &job.operands[TARGET], start, &left))
-                tile.probabilities_stride = job.operands[TARGET].class_stride // job.real_size
-            if job.has_gradient:
-                tile.gradient = (job.operands[GRADIENT].data
-                                 + offset_of(job, &job.operands[GRADIENT], start, &left))
-                tile.gradient_stride = job.operands[GRADIENT].class_stride // job.real_size
-            if job.has_hessian:
-                tile.hessian = (job.operands[HESSIAN].data
-                                + offset_of(job, &job.operands[HESSIAN], start, &left))
-                tile.hessian_stride = job.operands[HESSIAN].class_stride // job.real_size
-        else:
-            tile.logits = blocks
-            tile.logits_stride = ROWS
-            block_in(job, &job.operands[PREDICTION], start, n, row_buffer, blocks)
-            tile.probabilities_stride = ROWS
-            if not job.labels:
-                tile.probabilities = blocks + 3 * block_size
-                block_in(job, &job.operands[TARGET], start, n, row_buffer, blocks + 3 * block_size)
-            tile.gradient_stride = ROWS
-            tile.hessian_stride = ROWS
-            if job.has_gradient:
-                tile.gradient = blocks + block_size
-            if job.has_hessian:
-                tile.hessian = blocks + 2 * block_size
-        if job.labels:
+            job.tools.load[LABEL](labels, tile.rows, label_tile)
+            if job.class_weight != NULL:
+                job.tools.look_up(labels, job.class_weight, tile.rows, label_weight)
             job.block(&tile)
         else:
+            block_in(job, &job.operands[TARGET], start, n, buffer, probabilities)
             job.tools.soft_block(&tile)
-        if not direct:
-            if job.has_gradient:
-                block_out(job, &job.operands[GRADIENT], start, n, row_buffer, tile.gradient)
-            if job.has_hessian:
-                block_out(job, &job.operands[HESSIAN], start, n, row_buffer, tile.hessian)
+        if job.has_gradient:
+            block_out(job, &job.operands[GRADIENT], start, n, buffer, logits)
+        if job.has_hessian:
+            block_out(job, &job.operands[HESSIAN], start, n, buffer, hessian)
         finish_values(job, start, n, value, weight, lanes)
         start += n
+    stream_end()
     job.totals[chunk] = lane_total(lanes)
 
 
 cdef void finish_values(const Job* job, Py_ssize_t start, Py_ssize_t n, void* value,
                         const void* weight, double* lanes) noexcept nogil:
-    # The rows' values: stored one by one, or summed.
-    cdef Py_ssize_t i
+    # The values of at most a tile of rows, padded to LANES: stored one by one, or summed.
+    cdef Py_ssize_t padded = round_up(n)
     if job.operands[VALUE].data != NULL:
         if weight != NULL:
-            for i in range(n):
-                put(job, value, i, weight_at(job, value, i) * weight_at(job, weight, i))
+            job.tools.multiply(weight, padded, value)
         store(job, &job.operands[VALUE], start, n, value)
     elif job.has_value:
-        for i in range(n):
-            lanes[i % LANES] += weight_at(job, value, i) * weight_at(job, weight, i)
+        memset(<char*>value + n * job.real_size, 0, (padded - n) * job.real_size)
+        if weight == NULL:
+            job.tools.sum(value, padded, lanes)
+        else:
+            job.tools.sum_weighted(value, weight, padded, lanes)
 
 
 cdef void row_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil:
     cdef double lanes[LANES]
-    cdef double label[1]
+    cdef int64_t label[TILE]
     cdef double label_weight[1]
-    cdef double weight_buffer[LANES]
+    cdef double weight_buffer[TILE]
     cdef double step[1]
-    cdef double value[1]
+    cdef double value[TILE]
     cdef Py_ssize_t start = chunk * job.chunk
     cdef Py_ssize_t stop = min(start + job.chunk, job.n)
-    cdef Py_ssize_t left, row, size = job.classes * job.real_size
-    cdef char* buffers = thread_scratch(job, slot)
+    cdef Py_ssize_t left, row, bad = 0
+    cdef Py_ssize_t size = job.classes * job.real_size
+    cdef char* exponentials = line_after(thread_scratch(job, slot))
+    cdef char* logits = line_after(exponentials + size)
+    cdef char* hessian_row = line_after(logits + size)
+    cdef char* probabilities = line_after(hessian_row + size)
     cdef const void* weight = NULL
     cdef const Operand* prediction = &job.operands[PREDICTION]
     cdef const Operand* target = &job.operands[TARGET]
     cdef const Operand* gradient = &job.operands[GRADIENT]
     cdef const Operand* hessian = &job.operands[HESSIAN]
+    cdef bint own_prediction = prediction.plain and prediction.class_stride == job.real_size
+    cdef bint own_target = target.plain and target.class_stride == job.real_size
     cdef bint own_gradient = gradient.plain and gradient.class_stride == job.real_size
     cdef bint own_hessian = hessian.plain and hessian.class_stride == job.real_size
     cdef ClassTile tile
-    buffers += -<Py_ssize_t>(<size_t>buffers % 64) + 64
     memset(lanes, 0, sizeof(lanes))
     memset(&tile, 0, sizeof(tile))
     tile.classes = job.classes
+    tile.exponentials = exponentials if job.has_gradient else NULL
     tile.label_weight = label_weight
     tile.step = step
     tile.class_weight = job.class_weight
     tile.class_weight_sum = job.class_weight_sum
     tile.smoothing = job.smoothing
     tile.parameters = job.parameters
-    tile.value = value
-    for row in range(start, stop):
+    tile.stream = job.stream and own_gradient and (own_hessian or not job.has_hessian)
+    if job.labels:
+        read_labels(job, start, stop - start, label, &bad)
+    if job.operands[WEIGHT].data != NULL:
+        weight = tile_in(job, WEIGHT, start, stop - start, weight_buffer)
+    for row in range(stop - start):
+        tile.value = <char*>value + row * job.real_size
         if job.has_gradient:
-            tile.gradient = buffers + size
+            tile.gradient = logits
             if own_gradient:
-                tile.gradient = gradient.data + offset_of(job, gradient, row, &left)
+                tile.gradient = gradient.data + offset_of(job, gradient, start + row, &left)
         if job.has_hessian:
-            tile.hessian = buffers + 2 * size
+            tile.hessian = hessian_row
             if own_hessian:
-                tile.hessian = hessian.data + offset_of(job, hessian, row, &left)
-        if job.operands[WEIGHT].data != NULL:
-            weight = tile_in(job, WEIGHT, row, 1, weight_buffer)
-        if job.labels:
-            read_labels(job, row, 1, label)
-        if job.labels and label[0] < 0:
+                tile.hessian = hessian.data + offset_of(job, hessian, start + row, &left)
+        if job.labels and label[row] < 0:
             # Ignored: not read, and an exact zero.
-            put(job, value, 0, 0)
+            put(job, value, row, 0)
             if job.has_gradient:
                 memset(tile.gradient, 0, size)
             if job.has_hessian:
                 memset(tile.hessian, 0, size)
         else:
-            put(job, step, 0, weight_at(job, weight, 0) * job.scale)
-            tile.logits = prediction.data + offset_of(job, prediction, row, &left)
-            if job.in_place or not (prediction.plain and prediction.class_stride == job.real_size):
-                tile.logits = buffers
-                load_classes(job, prediction, row, buffers)
+            put(job, step, 0, weight_at(job, weight, row) * job.scale)
+            tile.logits = logits
+            tile.next_logits = NULL
+            if own_prediction:
+                tile.logits = prediction.data + offset_of(job, prediction, start + row, &left)
+                tile.next_logits = <char*>tile.logits + prediction.strides[job.ndim - 1]
+            else:
+                load_classes(job, prediction, start + row, logits)
             if job.labels:
-                tile.row_label = <Py_ssize_t>label[0]
-                put(job, label_weight, 0, class_weight_of(job, label[0]))
+                tile.row_label = label[row]
+                put(job, label_weight, 0, class_weight_of(job, label[row]))
                 job.row(&tile)
             else:
-                tile.probabilities = target.data + offset_of(job, target, row, &left)
-                if not (target.plain and target.class_stride == job.real_size):
-                    tile.probabilities = buffers + 3 * size
-                    load_classes(job, target, row, buffers + 3 * size)
+                tile.probabilities = target.data + offset_of(job, target, start + row, &left)
+                if not own_target:
+                    tile.probabilities = probabilities
+                    load_classes(job, target, start + row, probabilities)
                 job.tools.soft_row(&tile)
         if job.has_gradient and not own_gradient:
-            store_classes(job, gradient, row, tile.gradient)
+            store_classes(job, gradient, start + row, tile.gradient)
         if job.has_hessian and not own_hessian:
-            store_classes(job, hessian, row, tile.hessian)
-        finish_values(job, row, 1, value, weight, lanes)
+            store_classes(job, hessian, start + row, tile.hessian)
+    finish_values(job, start, stop - start, value, weight, lanes)
+    stream_end()
     job.totals[chunk] = lane_total(lanes)
 
 
@@ -313,7 +361,7 @@ cdef void clear_classes(const Job* job, const Operand* operand, Py_ssize_t start
 
 
 cdef void place(const Job* job, const Operand* operand, Py_ssize_t start, Py_ssize_t n,
-                const double* label, const void* source, void* zeros) noexcept nogil:
+                const int64_t* label, const void* source, void* zeros) noexcept nogil:
     # Zero everywhere but at the label.
     cdef uint16_t raw[TILE]
     cdef Py_ssize_t left, i
@@ -322,12 +370,12 @@ cdef void place(const Job* job, const Operand* operand, Py_ssize_t start, Py_ssi
     data = narrow(job, operand, source, n, <char*>raw)
     for i in range(n):
         memcpy(operand.data + offset_of(job, operand, start + i, &left)
-               + <Py_ssize_t>label[i] * operand.class_stride, data + i * operand.size, operand.size)
+               + label[i] * operand.class_stride, data + i * operand.size, operand.size)
 
 
 cdef void pick_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil:
     cdef double lanes[LANES]
-    cdef double label[TILE]
+    cdef int64_t label[TILE]
     cdef double ones[TILE]
     cdef double raw[TILE * WIDEST]
     cdef double prediction[TILE]
@@ -338,7 +386,7 @@ cdef void pick_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil:
     cdef double hessian[TILE]
     cdef Py_ssize_t start = chunk * job.chunk
     cdef Py_ssize_t stop = min(start + job.chunk, job.n)
-    cdef Py_ssize_t n, i, left
+    cdef Py_ssize_t n, i, left, bad = 0
     cdef const void* weight = NULL
     cdef const Operand* operand = &job.operands[PREDICTION]
     cdef char* zeros = thread_scratch(job, slot)
@@ -346,14 +394,14 @@ cdef void pick_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil:
     memset(zeros, 0, job.classes * job.real_size)
     while start < stop:
         n = min(<Py_ssize_t>TILE, stop - start)
-        read_labels(job, start, n, label)
+        read_labels(job, start, n, label, &bad)
         for i in range(n):
             # All labels were classes a moment ago; somebody may have changed one since.
             if label[i] < 0:
                 label[i] = 0
             memcpy(<char*>raw + i * operand.size,
                    operand.data + offset_of(job, operand, start + i, &left)
-                   + <Py_ssize_t>label[i] * operand.class_stride, operand.size)
+                   + label[i] * operand.class_stride, operand.size)
         if operand.swapped:
             swap_bytes(<char*>raw, operand.size, n)
         job.tools.load[operand.source](raw, n, prediction)

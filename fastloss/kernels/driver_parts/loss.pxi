@@ -32,9 +32,9 @@ cdef class Level:
         self.vocabulary = vocabulary
         memset(self.tools, 0, sizeof(self.tools))
         for real, suffix in enumerate(("f32", "f64")):
-            self.fill(real, tools[suffix])
+            self.fill(real, tools[suffix], tools["labels"])
 
-    cdef fill(self, int real, dict addresses):
+    cdef fill(self, int real, dict addresses, dict label_addresses):
         cdef Tools* tools = &self.tools[real]
         floats = {HALF: "half", cnp.NPY_FLOAT: "float32", cnp.NPY_DOUBLE: "float64",
                   cnp.NPY_LONGDOUBLE: "longdouble"}
@@ -48,6 +48,7 @@ cdef class Level:
                 key = ("int" if dtype.kind == "i" else "uint") + str(8 * dtype.itemsize)
             if key is not None:
                 tools.load[number] = <unary_function><size_t>addresses[f"{key}_in"]
+                tools.label[number] = <unary_function><size_t>label_addresses.get(f"{key}_label", 0)
         tools.load[BFLOAT16] = <unary_function><size_t>addresses["bfloat_in"]
         tools.store_half = <unary_function><size_t>addresses.get("half_out", 0)
         tools.store_bfloat = <unary_function><size_t>addresses.get("bfloat_out", 0)
@@ -56,6 +57,10 @@ cdef class Level:
         tools.scale = <scale_function><size_t>addresses["scale_tile"]
         tools.multiply = <unary_function><size_t>addresses["multiply_tile"]
         tools.outside = <outside_function><size_t>addresses["outside_tile"]
+        tools.whole_labels = <unary_function><size_t>label_addresses["whole_labels"]
+        tools.check_labels = <check_labels_function><size_t>label_addresses["check_labels"]
+        tools.look_up = <look_up_function><size_t>addresses["look_up_tile"]
+        tools.stream = <stream_function><size_t>addresses["stream_tile"]
         tools.transpose_in = <transpose_function><size_t>addresses["transpose_in"]
         tools.transpose_out = <transpose_function><size_t>addresses["transpose_out"]
         tools.soft_block = <class_function><size_t>addresses["soft_targets_block"]
@@ -583,7 +588,7 @@ cdef class Loss:
         job.scale = 1
         job.scratch = NULL
         job.n_varying = self.n_varying
-        job.chunk = rows_per_chunk(job.classes) if by_class else ELEMENTWISE_CHUNK
+        job.chunk = rows_per_chunk(job.classes, job.real_size) if by_class else ELEMENTWISE_CHUNK
         job.chunks = (job.n + (job.chunk - 1)) // job.chunk
         if job.chunks > 1:
             slots = <double*>PyMem_Malloc(4 * job.chunks * sizeof(double))
@@ -691,8 +696,11 @@ cdef class Loss:
 
     cdef int prepare_classes(self, Job* job, int real, int asked, Result* result) except -1:
         cdef Py_ssize_t i
+        cdef const Operand* target = &job.operands[TARGET]
         job.has_ignore_index = self.has_ignore_index
         job.ignore_index = self.ignore_index
+        job.direct_labels = (job.ndim == 1 and target.strides[0] == target.size
+                             and not target.swapped and <size_t>target.data % target.size == 0)
         job.smoothing = self.smoothing
         job.class_weight = NULL
         job.class_weight_double = NULL
@@ -718,31 +726,28 @@ cdef class Loss:
 
     cdef int run_classes(self, Job* job, int real, int mode, int asked) except -1:
         cdef const Operand* prediction = &job.operands[PREDICTION]
-        cdef Py_ssize_t run = job.shape[job.ndim - 1]
         cdef Py_ssize_t size = job.classes * job.real_size
+        cdef Py_ssize_t rows = block_rows(job.classes, job.real_size)
         cdef chunk_function function
-        cdef int threads, i
-        cdef bint side_by_side = job.n > 0
-        # Rows side by side, in every array of the prediction's shape?
-        for i in (PREDICTION, TARGET, GRADIENT, HESSIAN):
-            if job.operands[i].data != NULL and not (i == TARGET and job.labels):
-                side_by_side = (side_by_side and job.operands[i].plain
-                                and job.operands[i].strides[job.ndim - 1] == job.real_size)
-        job.direct_block = side_by_side and not job.in_place and run >= LANES
+        cdef int threads
+        job.stream = job.n * size >= STREAM_FROM
+        # Strides of whole pages would put all classes into one set of the cache.
+        job.block_stride = rows + 64 // job.real_size
         if self.elementwise:
             job.function = <elementwise_function>self.functions[real][mode]
             function = pick_chunk
             job.scratch_size = size
-        elif job.classes <= FEW_CLASSES or (job.direct_block and job.classes <= EXACT_LABELS
-                                            and prediction.class_stride != job.real_size):
+        elif job.classes <= FEW_CLASSES or (
+                rows_are_nearer(job, prediction) and job.shape[job.ndim - 1] >= LANES
+                and job.classes <= EXACT_LABELS):
             job.block = <class_function>self.functions[real][0]
             function = block_chunk
-            job.scratch_size = size + 4 * size * ROWS
+            job.scratch_size = 3 * size * job.block_stride + size * rows
         else:
             job.row = <class_function>self.functions[real][1]
             function = row_chunk
             job.scratch_size = 4 * size
-        job.scratch_size = (job.scratch_size + 3 * 64) & ~<Py_ssize_t>63
+        job.scratch_size = (job.scratch_size + 5 * 64) & ~<Py_ssize_t>63
         # Scratch for as many threads as there may be; what a thread does not touch is not there.
         threads = <int>min(<Py_ssize_t>thread_limit(asked), max(job.chunks, <Py_ssize_t>1))
         job.scratch = <char*>PyMem_Malloc(job.scratch_size * threads)

@@ -6,6 +6,7 @@ cdef enum:
     HALF = 23
     BFLOAT16 = 24
     SOURCES = 25
+    LABEL = cnp.NPY_INT64       # labels as the driver keeps them
     MAX_VARYING = 2
     WIDEST = 2                  # doubles that hold the widest element, long double
 
@@ -19,6 +20,11 @@ cdef struct Tools:
     scale_function scale
     unary_function multiply
     outside_function outside
+    unary_function label[SOURCES]       # an integer type as int64
+    unary_function whole_labels
+    check_labels_function check_labels
+    look_up_function look_up
+    stream_function stream
     transpose_function transpose_in
     transpose_function transpose_out
     class_function soft_block
@@ -68,7 +74,9 @@ cdef struct Job:
     class_function row
     Py_ssize_t classes
     bint labels                 # else probabilities
-    bint direct_block           # class after class, rows side by side: used where they stand
+    bint direct_labels          # native, aligned, and one contiguous run
+    bint stream                 # outputs go past the caches
+    Py_ssize_t block_stride     # elements from a class of a block to the next
     int64_t ignore_index
     bint has_ignore_index
     double smoothing

@@ -25,3 +25,10 @@ cdef extern from "half_precision.h" nogil:
     void halves_to_floats(const uint16_t* x, Py_ssize_t n, float* y)
     void floats_to_halves(const float* x, Py_ssize_t n, uint16_t* y)
     uint16_t float_to_bfloat(float x)
+
+cdef extern from "data_movement.h" nogil:
+    void stream_out(void* target, const void* source, size_t bytes_)
+    void fetch_ahead(const void* source, size_t bytes_)
+
+cdef extern from * nogil:
+    int64_t INT64_MIN

@@ -4,69 +4,50 @@
 # that the normaliser is 1 + rest and log P of a confident class, -log1p(rest), keeps its digits.
 # A maximum of +-inf or a NaN makes `rest` NaN, and with it the whole row.
 
+cdef extern from "softmax_math.h" nogil:
+    real exp_term(real x)
+    void exp_lanes(const real* z, const real* m, real* e, real* part, real* ties)
 
-cdef inline void block_max(in_array z_, Py_ssize_t stride, Py_ssize_t n, Py_ssize_t classes,
-                           out_array m_) noexcept nogil:
-    cdef const real* z = <const real*>z_
-    cdef real* m = <real*>m_
-    cdef Py_ssize_t k, r
-    n &= ~<Py_ssize_t>(LANES - 1)
-    for r in range(n):
-        m[r] = z[r]
+
+cdef inline void lanes_maximum(const real* z, Py_ssize_t stride, Py_ssize_t classes, real* m,
+                               const real* label, real* at_label) noexcept nogil:
+    # Maximum of LANES rows, class by class, and the logit at the label: added up, for as a select
+    # GCC would make a branch of it, and to look labels up one by one takes four times as long.
+    cdef real x, class_
+    cdef Py_ssize_t k, lane
+    for lane in range(LANES):
+        m[lane] = z[lane]
+        at_label[lane] = z[lane] if label[lane] == 0.0 else 0.0
     for k in range(1, classes):
-        for r in range(n):
-            m[r] = z[k * stride + r] if z[k * stride + r] > m[r] else m[r]
+        class_ = <real>k
+        for lane in range(LANES):
+            x = z[k * stride + lane]
+            m[lane] = x if x > m[lane] else m[lane]
+            at_label[lane] += x if label[lane] == class_ else 0.0
 
 
-cdef inline void block_exp(in_array z_, Py_ssize_t n, in_array m_, out_array e_, out_array part_,
-                           out_array ties_) noexcept nogil:
-    # One class of a block: e = exp(z - m), its share of `rest`, and how often the maximum occurs.
-    cdef const real* z = <const real*>z_
-    cdef const real* m = <const real*>m_
-    cdef real* e = <real*>e_
-    cdef real* part = <real*>part_
-    cdef real* ties = <real*>ties_
-    cdef real x
-    cdef Py_ssize_t r
-    n &= ~<Py_ssize_t>(LANES - 1)
-    for r in range(n):
-        x = exp_nonpositive(z[r] - m[r])
-        e[r] = x
-        part[r] += 0.0 if z[r] == m[r] else x
-        ties[r] += 1.0 if z[r] == m[r] else 0.0
-
-
-cdef inline void softmax_block(const ClassTile* tile, out_array m_, out_array rest_) noexcept nogil:
-    # Maximum and `rest` of a block of rows; exp(z - m) goes to the gradient's place if there is one.
-    # Sums of a few classes stay in real, what follows is double.
-    cdef const real* z = <const real*>tile.logits
-    cdef real* gradient = <real*>tile.gradient
-    cdef real* m = <real*>m_
-    cdef real* rest = <real*>rest_
-    cdef Py_ssize_t n = tile.rows & ~<Py_ssize_t>(LANES - 1)
-    cdef real e[ROWS]
-    cdef real part[ROWS]
-    cdef real ties[ROWS]
-    cdef double sums[ROWS]
-    cdef double tied[ROWS]
-    cdef Py_ssize_t k, r
-    block_max(z, tile.logits_stride, n, tile.classes, m)
-    for r in range(n):
-        part[r] = 0.0
-        ties[r] = 0.0
-        sums[r] = 0
-        tied[r] = 0
-    for k in range(tile.classes):
-        block_exp(z + k * tile.logits_stride, n, m,
-                  &e[0] if gradient == NULL else gradient + k * tile.gradient_stride, part, ties)
-        if k % FEW_CLASSES == FEW_CLASSES - 1 or k == tile.classes - 1:
-            for r in range(n):
-                sums[r] += part[r]
-                tied[r] += ties[r]
-                part[r] = 0.0
-                ties[r] = 0.0
-    for r in range(n):
-        rest[r] = <real>(sums[r] + (tied[r] - 1)) + (m[r] - m[r])
+cdef inline void lanes_softmax(real* z, Py_ssize_t stride, Py_ssize_t classes, const real* m,
+                               real* rest) noexcept nogil:
+    # `rest` of LANES rows; exp(z - m) takes the place of z.
+    cdef real part[LANES]
+    cdef real ties[LANES]
+    cdef double sums[LANES]
+    cdef double tied[LANES]
+    cdef Py_ssize_t first, k, lane
+    for lane in range(LANES):
+        sums[lane] = 0
+        tied[lane] = 0
+    for first in range(0, classes, SHORT_SUM):
+        for lane in range(LANES):
+            part[lane] = 0.0
+            ties[lane] = 0.0
+        for k in range(first, min(first + <Py_ssize_t>SHORT_SUM, classes)):
+            exp_lanes(z + k * stride, m, z + k * stride, part, ties)
+        for lane in range(LANES):
+            sums[lane] += part[lane]
+            tied[lane] += ties[lane]
+    for lane in range(LANES):
+        rest[lane] = <real>(sums[lane] + (tied[lane] - 1)) + (m[lane] - m[lane])
 
 
 cdef inline void row_max(in_array z_, Py_ssize_t n, real* lanes) noexcept nogil:
@@ -83,6 +64,22 @@ cdef inline void row_max(in_array z_, Py_ssize_t n, real* lanes) noexcept nogil:
         lanes[lane] = best[lane]
 
 
+cdef inline real larger(real a, real b) noexcept nogil:
+    return a if a > b else b
+
+
+cdef inline real lane_maximum(const real* lanes) noexcept nogil:
+    cdef real best[LANES]
+    cdef Py_ssize_t lane
+    for lane in range(LANES // 2):
+        best[lane] = larger(lanes[lane], lanes[lane + LANES // 2])
+    for lane in range(LANES // 4):
+        best[lane] = larger(best[lane], best[lane + LANES // 4])
+    for lane in range(LANES // 8):
+        best[lane] = larger(best[lane], best[lane + LANES // 8])
+    return larger(larger(best[0], best[2]), larger(best[1], best[3]))
+
+
 cdef inline void row_exp(in_array z_, Py_ssize_t n, real m, out_array e_, double* rest,
                          double* ties) noexcept nogil:
     # As block_exp, along at most a tile of one row: 16 additions a lane stay in real, what follows
@@ -91,29 +88,27 @@ cdef inline void row_exp(in_array z_, Py_ssize_t n, real m, out_array e_, double
     cdef real* e = <real*>e_
     cdef real part[LANES]
     cdef real tied[LANES]
-    cdef real x
+    cdef real maxima[LANES]
     cdef Py_ssize_t i, lane
     n &= ~<Py_ssize_t>(LANES - 1)
     for lane in range(LANES):
         part[lane] = 0.0
         tied[lane] = 0.0
+        maxima[lane] = m
     for i in range(0, n, LANES):
-        for lane in range(LANES):
-            x = exp_nonpositive(z[i + lane] - m)
-            e[i + lane] = x
-            part[lane] += 0.0 if z[i + lane] == m else x
-            tied[lane] += 1.0 if z[i + lane] == m else 0.0
+        exp_lanes(z + i, maxima, e + i, part, tied)
     for lane in range(LANES):
         rest[lane] += <double>part[lane]
         ties[lane] += <double>tied[lane]
 
 
-cdef inline void softmax_row(in_array z_, Py_ssize_t classes, out_array e_, real* maximum,
-                             real* rest) noexcept nogil:
-    # Maximum and `rest` of one row; exp(z - m) goes to e unless that is NULL. The last classes, too
-    # few for a vector, pass through a padded buffer, so that no class takes a scalar path.
-    cdef const real* z = <const real*>z_
-    cdef real* e = <real*>e_
+cdef inline void softmax_row(const ClassTile* tile, real* maximum, real* rest) noexcept nogil:
+    # Maximum and `rest` of one row; exp(z - m) goes to its place unless that is NULL. The last
+    # classes, too few for a vector, pass through a padded buffer, so that no class takes a scalar
+    # path.
+    cdef const real* z = <const real*>tile.logits
+    cdef real* e = <real*>tile.exponentials
+    cdef Py_ssize_t classes = tile.classes
     cdef real lanes[LANES]
     cdef real z_tail[LANES]
     cdef real e_tile[TILE]
@@ -129,11 +124,12 @@ cdef inline void softmax_row(in_array z_, Py_ssize_t classes, out_array e_, real
         ties[lane] = 0
     row_max(z, main, lanes)
     row_max(z_tail, LANES, lanes)
-    m = lanes[0]
-    for lane in range(1, LANES):
-        m = lanes[lane] if lanes[lane] > m else m
+    m = lane_maximum(lanes)
     for start in range(0, main, TILE):
         n = min(<Py_ssize_t>TILE, main - start)
+        if tile.next_logits != NULL:
+            # The memory would idle while exponentials are computed.
+            fetch_ahead(<const real*>tile.next_logits + start, n * sizeof(real))
         row_exp(z + start, n, m, &e_tile[0] if e == NULL else e + start, sums, ties)
     if main < classes:
         row_exp(z_tail, LANES, m, e_tile, sums, ties)
@@ -175,15 +171,30 @@ cdef inline double row_spread(const real* z, const real* target, Py_ssize_t clas
     return lane_total(spread)
 
 
-cdef inline void row_hessian(in_array e_, Py_ssize_t classes, real inverse, real total, real rest,
+cdef inline void row_hessian(in_array e_, Py_ssize_t n, real inverse, real total, real rest,
                              real mass, real bend, out_array h_) noexcept nogil:
     # mass P (1 - P) - bend P^2; 1 - P is taken from the other classes' sum.
     cdef const real* e = <const real*>e_
     cdef real* h = <real*>h_
     cdef real p
     cdef Py_ssize_t i
-    for i in range(classes):
+    for i in range(n):
         p = e[i] * inverse
         h[i] = mass * p * ((rest if e[i] == 1.0 else total - e[i]) * inverse) - bend * (p * p)
 
 
+cdef inline void row_gradient(in_array e_, Py_ssize_t n, real mass, real share_step,
+                              const real* class_weight, out_array g_) noexcept nogil:
+    # mass e - share w step
+    cdef const real* e = <const real*>e_
+    cdef real* g = <real*>g_
+    cdef Py_ssize_t i
+    if share_step == 0:
+        for i in range(n):
+            g[i] = mass * e[i]
+    elif class_weight == NULL:
+        for i in range(n):
+            g[i] = mass * e[i] - share_step
+    else:
+        for i in range(n):
+            g[i] = mass * e[i] - share_step * class_weight[i]

@@ -14,49 +14,57 @@ cdef inline void soft_derivatives(real e, real mass, real mass_sum, real rest, r
 
 
 cdef void soft_targets_block(const ClassTile* tile) noexcept nogil:
-    cdef const real* z = <const real*>tile.logits
-    cdef const real* target = <const real*>tile.probabilities
-    cdef const real* step = <const real*>tile.step
+    cdef real* z
+    cdef const real* target
+    cdef const real* step
     cdef const real* class_weight = <const real*>tile.class_weight
-    cdef real* value = <real*>tile.value
-    cdef real* gradient = <real*>tile.gradient
+    cdef real* value
     cdef real* hessian = <real*>tile.hessian
     cdef Py_ssize_t n = tile.rows & ~<Py_ssize_t>(LANES - 1)
+    cdef Py_ssize_t stride = tile.stride
     cdef real keep = 1 - tile.smoothing
     cdef real share = tile.smoothing / tile.classes
-    cdef real m[ROWS]
-    cdef real rest[ROWS]
-    cdef double masses[ROWS]
-    cdef double spread[ROWS]
+    cdef real m[LANES]
+    cdef real at_label[LANES]
+    cdef real rest[LANES]
+    cdef double masses[LANES]
+    cdef double spread[LANES]
     cdef real w, mass, g, h
-    cdef Py_ssize_t k, r
-    softmax_block(tile, m, rest)
-    for r in range(n):
-        masses[r] = 0
-        spread[r] = 0
-    for k in range(tile.classes):
-        w = 1.0 if class_weight == NULL else class_weight[k]
-        for r in range(n):
-            mass = w * (keep * target[k * tile.probabilities_stride + r] + share)
-            masses[r] += mass
-            spread[r] += product(mass, m[r] - z[k * tile.logits_stride + r])
-    for r in range(n):
-        value[r] = product(<real>masses[r], log1p(rest[r])) + <real>spread[r]
-    if gradient == NULL:
-        return
-    for k in range(tile.classes):
-        w = 1.0 if class_weight == NULL else class_weight[k]
-        for r in range(n):
-            mass = w * (keep * target[k * tile.probabilities_stride + r] + share)
-            soft_derivatives(gradient[k * tile.gradient_stride + r], mass, <real>masses[r], rest[r],
-                             1.0 / (1.0 + rest[r]), &g, &h)
-            gradient[k * tile.gradient_stride + r] = g * step[r]
-            if hessian != NULL:
-                hessian[k * tile.hessian_stride + r] = h * step[r]
+    cdef Py_ssize_t start, k, r
+    for start in range(0, n, LANES):
+        z = <real*>tile.logits + start
+        target = <const real*>tile.probabilities + start
+        step = <const real*>tile.step + start
+        value = <real*>tile.value + start
+        for r in range(LANES):
+            masses[r] = 0
+            spread[r] = 0
+        lanes_maximum(z, stride, tile.classes, m, step, at_label)
+        for k in range(tile.classes):
+            w = 1.0 if class_weight == NULL else class_weight[k]
+            for r in range(LANES):
+                mass = w * (keep * target[k * stride + r] + share)
+                masses[r] += mass
+                spread[r] += product(mass, m[r] - z[k * stride + r])
+        lanes_softmax(z, stride, tile.classes, m, rest)
+        for r in range(LANES):
+            value[r] = product(<real>masses[r], log1p(rest[r])) + <real>spread[r]
+        if tile.gradient == NULL:
+            continue
+        for k in range(tile.classes):
+            w = 1.0 if class_weight == NULL else class_weight[k]
+            for r in range(LANES):
+                mass = w * (keep * target[k * stride + r] + share)
+                soft_derivatives(z[k * stride + r], mass, <real>masses[r], rest[r],
+                                 1.0 / (1.0 + rest[r]), &g, &h)
+                z[k * stride + r] = g * step[r]
+                if hessian != NULL:
+                    hessian[k * stride + start + r] = h * step[r]
 
 
 cdef void soft_targets_row(const ClassTile* tile) noexcept nogil:
     cdef const real* z = <const real*>tile.logits
+    cdef const real* e = <const real*>tile.exponentials
     cdef const real* target = <const real*>tile.probabilities
     cdef const real* class_weight = <const real*>tile.class_weight
     cdef real* gradient = <real*>tile.gradient
@@ -67,14 +75,14 @@ cdef void soft_targets_row(const ClassTile* tile) noexcept nogil:
     cdef double masses, spread
     cdef real m, rest, inverse, g, h
     cdef Py_ssize_t k
-    softmax_row(z, tile.classes, gradient, &m, &rest)
+    softmax_row(tile, &m, &rest)
     spread = row_spread(z, target, tile.classes, m, keep, share, class_weight, &masses)
     (<real*>tile.value)[0] = product(<real>masses, log1p(rest)) + <real>spread
     if gradient == NULL:
         return
     inverse = 1.0 / (1.0 + rest)
     for k in range(tile.classes):
-        soft_derivatives(gradient[k], label_mass(target, keep, share, class_weight, k),
+        soft_derivatives(e[k], label_mass(target, keep, share, class_weight, k),
                          <real>masses, rest, inverse, &g, &h)
         gradient[k] = g * step
         if hessian != NULL:

@@ -1,0 +1,93 @@
+/* The innermost pass of a softmax: exponentials of a few numbers side by side, and their sums.
+ *
+ * AVX-512 has two things that loops in C do not come to: an instruction that multiplies by 2^n, down
+ * into the subnormals, and additions under a mask. Together they save a third of the time.
+ */
+#ifndef FASTLOSS_SOFTMAX_MATH_H
+#define FASTLOSS_SOFTMAX_MATH_H
+
+#include "vector_math.h"
+
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
+
+/* As many as tiles.pxi's LANES. */
+#define FASTLOSS_LANES 32
+
+/* exp for x <= 0 (and NaN) by Horner's rule alone, without the exact 1 + r of exp_nonpositive: four
+ * operations less of twenty-two, for 0.3 ulp more. exp(0) is 1 all the same. */
+FASTLOSS_INLINE float exp_term_f32(float x)
+{
+    const reduced_f32 r = reduce_f32(at_least_f32(x, -104.0f));
+    float p = multiply_add_f32(exp_cubic_f32(r.high), r.high, 0.5f);
+    p = multiply_add_f32(p, r.high, 1.0f);
+    p = multiply_add_f32(p, r.high, 1.0f);
+    return p * float_of_bits(r.exponent + EXPONENT_F32(32)) * 0x1p-32f;
+}
+
+FASTLOSS_INLINE double exp_term_f64(double x)
+{
+    const reduced_f64 r = reduce_f64(at_least_f64(x, -746.0));
+    double p = multiply_add_f64(exp_cubic_f64(r.high), r.high, 0.5);
+    p = multiply_add_f64(p, r.high, 1.0);
+    p = multiply_add_f64(p, r.high, 1.0);
+    return p * double_of_bits(r.exponent + EXPONENT_F64(64)) * 0x1p-64;
+}
+
+/* e = exp(z - m); what is not the maximum goes to `part`, what is it to `ties`. e may be z. */
+#if defined(__AVX512F__)
+
+FASTLOSS_INLINE void exp_lanes_f32(const float *z, const float *m, float *e, float *part,
+                                   float *ties)
+{
+    const __m512 one = _mm512_set1_ps(1.0f), shift = _mm512_set1_ps(0x1.8p23f);
+    for (int i = 0; i < FASTLOSS_LANES; i += 16) {
+        const __m512 d = _mm512_sub_ps(_mm512_loadu_ps(z + i), _mm512_loadu_ps(m + i));
+        const __mmask16 tie = _mm512_cmp_ps_mask(d, _mm512_setzero_ps(), _CMP_EQ_OQ);
+        /* In this order a NaN stays. */
+        const __m512 x = _mm512_max_ps(_mm512_set1_ps(-104.0f), d);
+        const __m512 n =
+            _mm512_sub_ps(_mm512_fmadd_ps(x, _mm512_set1_ps(0x1.715476p0f), shift), shift);
+        __m512 r = _mm512_fmadd_ps(n, _mm512_set1_ps(-0x1.62e4p-1f), x);
+        r = _mm512_fmadd_ps(n, _mm512_set1_ps(-0x1.7f7d1cp-20f), r);
+        __m512 p = _mm512_set1_ps(0x1.6ad984p-10f);
+        p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(0x1.121f2ap-7f));
+        p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(0x1.55570cp-5f));
+        p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(0x1.5554cp-3f));
+        p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(0.5f));
+        p = _mm512_fmadd_ps(p, r, one);
+        p = _mm512_scalef_ps(_mm512_fmadd_ps(p, r, one), n);
+        const __m512 sum = _mm512_loadu_ps(part + i), count = _mm512_loadu_ps(ties + i);
+        _mm512_storeu_ps(part + i, _mm512_mask_add_ps(sum, _mm512_knot(tie), sum, p));
+        _mm512_storeu_ps(ties + i, _mm512_mask_add_ps(count, tie, count, one));
+        _mm512_storeu_ps(e + i, p);
+    }
+}
+#else
+
+FASTLOSS_INLINE void exp_lanes_f32(const float *z, const float *m, float *e, float *part,
+                                   float *ties)
+{
+    for (int i = 0; i < FASTLOSS_LANES; i++) {
+        const float d = z[i] - m[i], x = exp_term_f32(d);
+        part[i] += d == 0.0f ? 0.0f : x;
+        ties[i] += d == 0.0f ? 1.0f : 0.0f;
+        e[i] = x;
+    }
+}
+
+#endif
+
+FASTLOSS_INLINE void exp_lanes_f64(const double *z, const double *m, double *e, double *part,
+                                   double *ties)
+{
+    for (int i = 0; i < FASTLOSS_LANES; i++) {
+        const double d = z[i] - m[i], x = exp_term_f64(d);
+        part[i] += d == 0.0 ? 0.0 : x;
+        ties[i] += d == 0.0 ? 1.0 : 0.0;
+        e[i] = x;
+    }
+}
+
+#endif
