@@ -1,15 +1,11 @@
-/* What a loop in C cannot say about moving data: transposing squares in registers, writing past the
- * caches, and fetching ahead. */
+/* What a loop in C cannot say about moving data: transposing squares in registers, and fetching
+ * ahead. */
 #ifndef FASTLOSS_DATA_MOVEMENT_H
 #define FASTLOSS_DATA_MOVEMENT_H
 
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-
-#if defined(__SSE2__)
-#include <immintrin.h>
-#endif
 
 /* ---- Squares --------------------------------------------------------------------------------
  * y[i * y_stride + j] = x[j * x_stride + i] for i and j below 4, in registers. Twice as wide a
@@ -62,47 +58,6 @@ FASTLOSS_TRANSPOSE_SQUARE(transpose_square_f32, float)
 FASTLOSS_TRANSPOSE_SQUARE(transpose_square_f64, double)
 
 #endif
-
-/* ---- Past the caches ------------------------------------------------------------------------
- * An ordinary store first reads the line that it is going to overwrite. For an output that is too
- * large for the caches anyway, whole lines written past them save a third of all traffic.
- */
-
-static inline void stream_out(void *target_, const void *source_, size_t bytes)
-{
-    char *target = (char *)target_;
-    const char *source = (const char *)source_;
-#if defined(__SSE2__)
-    size_t head = (size_t)(-(intptr_t)target & 63);
-    head = head < bytes ? head : bytes;
-    memcpy(target, source, head);
-    target += head;
-    source += head;
-    bytes -= head;
-    for (; bytes >= 64; bytes -= 64, target += 64, source += 64) {
-#if defined(__AVX512F__)
-        _mm512_stream_si512((void *)target, _mm512_loadu_si512((const void *)source));
-#elif defined(__AVX__)
-        for (int i = 0; i < 64; i += 32)
-            _mm256_stream_si256((__m256i *)(target + i),
-                                _mm256_loadu_si256((const __m256i *)(source + i)));
-#else
-        for (int i = 0; i < 64; i += 16)
-            _mm_stream_si128((__m128i *)(target + i),
-                             _mm_loadu_si128((const __m128i *)(source + i)));
-#endif
-    }
-#endif
-    memcpy(target, source, bytes);
-}
-
-/* Streamed stores are not ordered with others: to be called before anybody is told of them. */
-static inline void stream_end(void)
-{
-#if defined(__SSE2__)
-    _mm_sfence();
-#endif
-}
 
 /* ---- Ahead ----------------------------------------------------------------------------------
  * Into the second cache, while something else is computed. The address may be any.

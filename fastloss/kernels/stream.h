@@ -6,6 +6,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #if defined(__SSE2__) || defined(_M_X64)
 #include <immintrin.h>
@@ -60,6 +61,36 @@ static inline void stream_run(const void *tile, ptrdiff_t start, ptrdiff_t n, pt
     for (; from < stop; from += 16, to += 16)
         _mm_stream_si128((__m128i *)to, _mm_load_si128((const __m128i *)from));
 #endif
+}
+
+/* Bytes from anywhere to anywhere: whole lines are streamed, what is left of the first and the last
+   is not. */
+static inline void stream_out(void *target_, const void *source_, size_t bytes)
+{
+    char *target = (char *)target_;
+    const char *source = (const char *)source_;
+#if FASTLOSS_STREAMS
+    size_t head = (size_t)(-(intptr_t)target & 63);
+    head = head < bytes ? head : bytes;
+    memcpy(target, source, head);
+    target += head;
+    source += head;
+    bytes -= head;
+    for (; bytes >= 64; bytes -= 64, target += 64, source += 64) {
+#if defined(__AVX512F__)
+        _mm512_stream_si512((void *)target, _mm512_loadu_si512((const void *)source));
+#elif defined(__AVX__)
+        for (int i = 0; i < 64; i += 32)
+            _mm256_stream_si256((__m256i *)(target + i),
+                                _mm256_loadu_si256((const __m256i *)(source + i)));
+#else
+        for (int i = 0; i < 64; i += 16)
+            _mm_stream_si128((__m128i *)(target + i),
+                             _mm_loadu_si128((const __m128i *)(source + i)));
+#endif
+    }
+#endif
+    memcpy(target, source, bytes);
 }
 
 #endif

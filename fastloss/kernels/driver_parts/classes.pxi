@@ -6,7 +6,6 @@
 
 cdef extern from "data_movement.h" nogil:
     void fetch_ahead(const void* source, size_t bytes_)
-    void stream_end()
 
 cdef enum:
     # Elements, not rows, of a chunk.
@@ -16,8 +15,6 @@ cdef enum:
     BLOCK_BYTES = 8192
     # A block has its labels as reals, and float is exact so far.
     EXACT_LABELS = 16777216
-    # Bytes of an output from which on it is written past the caches.
-    STREAM_FROM = 16777216
 
 
 cdef Py_ssize_t block_rows(Py_ssize_t classes, Py_ssize_t real_size) noexcept nogil:
@@ -157,7 +154,7 @@ cdef void block_out(const Job* job, const Operand* operand, Py_ssize_t start, Py
     cdef char* data = operand.data + offset_of(job, operand, start, &left)
     cdef Operand of_class
     if rows_of_classes(job, operand, n, left):
-        if job.stream:
+        if job.streaming:
             job.tools.transpose_out(block, n, job.classes, job.block_stride, row_buffer)
             job.tools.stream(data, row_buffer, size)
         else:
@@ -165,7 +162,7 @@ cdef void block_out(const Job* job, const Operand* operand, Py_ssize_t start, Py
     elif rows_are_nearer(job, operand):
         of_class = operand[0]
         for k in range(job.classes):
-            if job.stream and operand.plain and left >= n and (
+            if job.streaming and operand.plain and left >= n and (
                     operand.strides[job.ndim - 1] == operand.size):
                 job.tools.stream(data, block, n * operand.size)
                 data += operand.class_stride
@@ -243,7 +240,7 @@ cdef void block_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil
             block_out(job, &job.operands[HESSIAN], start, n, buffer, hessian)
         finish_values(job, start, n, value, weight, lanes)
         start += n
-    stream_end()
+    stream_fence()
     job.totals[chunk] = lane_total(lanes)
 
 
@@ -298,7 +295,7 @@ cdef void row_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil:
     tile.class_weight_sum = job.class_weight_sum
     tile.smoothing = job.smoothing
     tile.parameters = job.parameters
-    tile.stream = job.stream and own_gradient and (own_hessian or not job.has_hessian)
+    tile.stream = job.streaming and own_gradient and (own_hessian or not job.has_hessian)
     if job.labels:
         read_labels(job, start, stop - start, label, &bad)
     if job.operands[WEIGHT].data != NULL:
@@ -344,7 +341,7 @@ cdef void row_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil:
         if job.has_hessian and not own_hessian:
             store_classes(job, hessian, start + row, tile.hessian)
     finish_values(job, start, stop - start, value, weight, lanes)
-    stream_end()
+    stream_fence()
     job.totals[chunk] = lane_total(lanes)
 
 

@@ -31,7 +31,7 @@ def set_stream_from(Py_ssize_t size) -> int:
 cdef bint streams(const Job* job) noexcept nogil:
     # A gradient that takes the prediction's place is in the cache already.
     return (FASTLOSS_STREAMS and not job.in_place
-            and job.n * job.real_size * (job.has_gradient + job.has_hessian) >= stream_from)
+            and job.n * job.classes * job.real_size * (job.has_gradient + job.has_hessian) >= stream_from)
 
 
 cdef inline const void* tile_in(const Job* job, int which, Py_ssize_t start, Py_ssize_t n,

@@ -587,6 +587,7 @@ cdef class Loss:
         job.has_hessian = HAS_HESSIAN[mode]
         job.scale = 1
         job.scratch = NULL
+        job.streaming = streams(job)
         job.n_varying = self.n_varying
         job.chunk = rows_per_chunk(job.classes, job.real_size) if by_class else ELEMENTWISE_CHUNK
         job.chunks = (job.n + (job.chunk - 1)) // job.chunk
@@ -617,7 +618,6 @@ cdef class Loss:
                 job.summing = job.function
                 if not weighted and job.operands[VALUE].data == NULL:
                     job.summing = <elementwise_function>self.functions[real][SUM_OF[mode]]
-                job.streaming = streams(job)
                 if job.has_gradient and not weighted:
                     fill(constant, job.scale, n, real)
                     job.constant_step = constant
@@ -730,7 +730,6 @@ cdef class Loss:
         cdef Py_ssize_t rows = block_rows(job.classes, job.real_size)
         cdef chunk_function function
         cdef int threads
-        job.stream = job.n * size >= STREAM_FROM
         # Strides of whole pages would put all classes into one set of the cache.
         job.block_stride = rows + 64 // job.real_size
         if self.elementwise:

@@ -17,6 +17,7 @@ cdef extern from *:
     """
 
 cdef extern from "stream.h" nogil:
+    void stream_out(void* target, const void* source, size_t bytes_)
     void stream_run(const void* tile, Py_ssize_t start, Py_ssize_t n, Py_ssize_t size, void* home)
 
 cdef extern from "half_precision.h" nogil:
@@ -27,7 +28,6 @@ cdef extern from "half_precision.h" nogil:
     uint16_t float_to_bfloat(float x)
 
 cdef extern from "data_movement.h" nogil:
-    void stream_out(void* target, const void* source, size_t bytes_)
     void fetch_ahead(const void* source, size_t bytes_)
 
 cdef extern from * nogil:
