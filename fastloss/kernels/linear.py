@@ -21,6 +21,7 @@ computing some 70 rows of logits again, whatever the sizes. `plan` weighs the on
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -31,16 +32,24 @@ from fastloss.kernels import driver
 
 Array = NDArray[Any]
 
+# Bytes beyond what a call needs at the least.
 DEFAULT_MEMORY = 64 * 2**20
-# What another stage costs, in rows of logits.
-STAGE_COST = 70
-# Widths of a tile, widest first. Wide tiles make the sums over them rare, narrow ones leave memory
-# for logits.
-WIDTHS = (1024, 768, 512, 384, 256, 192, 128, 64)
+# Widths of a tile in classes. A wide tile takes memory from the logits; a narrow one lets the sums
+# over tiles come more often.
+WIDTHS = (64, 128, 192, 256, 384, 512, 768, 1024)
+# What was measured, in rows of one product: another stage, a product besides its rows, and a row of
+# a stage for each tile.
+STAGE_COST = 130
+PRODUCT_COST = 50
+TILE_COST = 40
+# Numbers between the rows of a tile: at a distance of 4096 bytes they would share a cache's sets.
+PADDING = 16
 # What the passes take for a logit on one thread, about.
 SECONDS = 1e-9
-# Bytes that a row takes beside its logits: labels, weights, the state and what is made of it.
-ROW_BYTES = 256
+# Bytes that a row takes beside its logits throughout: labels, weights, results; and in its stage:
+# the state and what is made of it.
+ROW_BYTES = 128
+STAGE_ROW_BYTES = 192
 
 
 @dataclass(frozen=True)
@@ -69,45 +78,51 @@ class Needs:
 
     def other_bytes(self, largest: int) -> int:
         """Return the bytes that do not depend on a tile's width, without kept logits."""
-        buffers = (self.hidden_buffer + self.grad_buffer) * self.features * self.size * largest
-        return self.fixed + ROW_BYTES * self.rows + buffers
+        buffers = (self.hidden_buffer + self.grad_buffer) * self.features * self.size
+        return self.fixed + ROW_BYTES * self.rows + (STAGE_ROW_BYTES + buffers) * largest
 
 
 class Plan(NamedTuple):
-    """How wide a tile is, which rows each stage has, and of how many `memory` keeps the logits."""
+    """How wide a tile is, where stages begin and end, and how many rows' logits `memory` keeps."""
 
     width: int
-    stages: tuple[slice, ...]
+    bounds: tuple[int, ...]
     kept: int
-    cost: int = 0
 
 
 def plan(needs: Needs, memory: int | None) -> Plan:
     """Return the cheapest plan within `memory`, or raise."""
-    narrowest = min(WIDTHS[-1], needs.classes)
     spare = min(needs.spare_rows, needs.rows)
-    plans = []
-    least = []
-    for stages in range(1, 2 if needs.one_stage else needs.rows // 32 + 2):
+    widths = [w for w in WIDTHS if w < needs.classes] or [needs.classes]
+    splits = []
+    for stages in (1,) if needs.one_stage else numbers_of_stages(needs.rows):
         more = -(-(needs.rows - spare) // stages)
         largest = spare + more
-        width_bytes, other = needs.width_bytes(stages, largest), needs.other_bytes(largest)
-        least.append(other + narrowest * width_bytes)
-        bound = max(DEFAULT_MEMORY, least[0]) if memory is None else memory
-        if least[-1] > bound:
-            continue
-        width = next((w for w in WIDTHS if w * width_bytes <= (bound - other) / 4), WIDTHS[-1])
-        width = min(width, needs.classes)
-        kept = min((bound - other - width * width_bytes) // (needs.classes * needs.size), more)
-        again = stages * (more - kept) if needs.gradients else 0
-        bounds = [0, *range(largest, needs.rows, max(more, 1)), needs.rows]
-        rows = tuple(slice(*pair) for pair in itertools.pairwise(bounds))
-        plans.append(
-            Plan(width, rows, kept if needs.gradients else 0, again + STAGE_COST * (stages - 1))
-        )
+        splits.append((stages, more, needs.width_bytes(stages, largest), needs.other_bytes(largest)))
+    least = min(other + (widths[0] + PADDING) * each for _, _, each, other in splits)
+    bound = least + DEFAULT_MEMORY if memory is None else memory
+    plans = []
+    for stages, more, each, other in splits:
+        for width in widths:
+            left = bound - other - (width + PADDING) * each
+            if left < 0:
+                break
+            kept = min(left // (needs.classes * needs.size), more) if needs.gradients else 0
+            again = more - kept + PRODUCT_COST if needs.gradients and kept < more else 0
+            cost = stages * again + STAGE_COST * (stages - 1) + TILE_COST * needs.rows / width
+            plans.append((cost, width, more, kept))
     if not plans:
-        raise ValueError(f"memory must be at least {min(least)} bytes for this call, got {memory}")
-    return min(plans, key=lambda p: p.cost)
+        raise ValueError(f"memory must be at least {least} bytes for this call, got {memory}")
+    _, width, more, kept = min(plans)
+    return Plan(width, (0, *range(spare + more, needs.rows, max(more, 1)), needs.rows), kept)
+
+
+def numbers_of_stages(rows: int) -> Iterator[int]:
+    """Return numbers of stages to try: all small ones, and some of the large ones."""
+    number = 1
+    while number <= max(rows // 16, 1):
+        yield number
+        number += 1 + number // 8
 
 
 class Call(NamedTuple):
@@ -196,14 +211,15 @@ class Run:
         self.call, self.needs, self.planned, self.level, self.team = (
             call, needs, planned, level, team,
         )  # fmt: skip
-        largest = max((s.stop - s.start for s in planned.stages), default=0)
+        self.stages = [slice(*pair) for pair in itertools.pairwise(planned.bounds)]
+        largest = self.stages[0].stop
         tile = planned.width * needs.features
-        adds = needs.product_buffer or (len(planned.stages) > 1 and needs.grad_weight)
+        adds = needs.product_buffer or (len(self.stages) > 1 and needs.grad_weight)
         self.hidden_buffer = self.buffer(needs.hidden_buffer * largest * needs.features)
         self.grad_buffer = self.buffer(needs.grad_buffer * largest * needs.features)
         self.weight_buffer = self.buffer(needs.weight_buffer * tile)
         self.product_buffer = self.buffer(adds * tile)
-        self.logits_buffer = self.buffer(largest * planned.width)
+        self.logits_buffer = self.buffer(largest * (planned.width + PADDING))
         self.kept_buffer = self.buffer(planned.kept * needs.classes)
         self.bias_sums = np.zeros(needs.classes) if call.grad_bias is not None else None
         self.results = np.empty((3, needs.rows))
@@ -215,7 +231,7 @@ class Run:
 
     def run(self) -> Results:
         """Compute everything."""
-        for number, stage in enumerate(self.planned.stages):
+        for number, stage in enumerate(self.stages):
             self.stage, self.first = stage, number == 0
             self.n = stage.stop - stage.start
             call, classes = self.call, self.needs.classes
@@ -245,7 +261,7 @@ class Run:
         if not self.needs.hidden_buffer:
             return hidden[self.stage]
         copy = matrix(self.hidden_buffer, self.n, self.needs.features)
-        for part in slices(self.n, WIDTHS[-1]):
+        for part in slices(self.n, WIDTHS[0]):
             there = slice(self.stage.start + part.start, self.stage.start + part.stop)
             self.sweep.convert(hidden[there] if rows is None else hidden[rows[there]], copy[part])
         return copy
@@ -280,12 +296,17 @@ class Run:
             places.append(kept[:left, tile])
         return places
 
+    def logits(self, tile: slice) -> Array:
+        """Return the place of a tile's logits, and later of their gradient."""
+        rows = matrix(self.logits_buffer, self.n, self.planned.width + PADDING)
+        return rows[:, : tile.stop - tile.start]
+
     def reduce(self) -> None:
         """Pass over the logits for the first time."""
         call, classes = self.call, self.needs.classes
         share_before = 0.0
         for tile in slices(classes, self.planned.width):
-            logits = matrix(self.logits_buffer, self.n, tile.stop - tile.start)
+            logits = self.logits(tile)
             np.matmul(self.hidden, self.weight_tile(tile).T, out=logits)
             self.sweep.reduce(logits, tile.start, share_before, self.kept(tile))
             if call.smoothing:
@@ -333,7 +354,7 @@ class Run:
         elif grad_hidden is not None:
             total = grad_hidden[self.stage]
         for tile in slices(needs.classes, self.planned.width):
-            gradient = matrix(self.logits_buffer, self.n, tile.stop - tile.start)
+            gradient = self.logits(tile)
             weight = self.weight_tile(tile)
             kept = self.kept(tile)
             again = slice(sum(map(len, kept)), self.n)
