@@ -15,7 +15,8 @@ that there must be, so as many as possible are kept:
 
 With more rows than that the call goes in stages, each with some of the rows, which use `memory` in
 turn. The stages after the first add to grad_weight and read the weight anew; that costs as much as
-computing some 70 rows of logits again, whatever the sizes. `plan` weighs the one against the other.
+computing some hundred rows of logits again, whatever the sizes. `plan` weighs the one against the
+other.
 """
 
 from __future__ import annotations
@@ -71,10 +72,14 @@ class Needs:
     weight_buffer: bool
     product_buffer: bool
 
+    def adds(self, stages: int) -> bool:
+        """Return whether products go to a buffer, to be added from there."""
+        return self.product_buffer or (stages > 1 and self.grad_weight)
+
     def width_bytes(self, stages: int, largest: int) -> int:
         """Return the bytes for each class of a tile."""
-        adds = self.product_buffer or (stages > 1 and self.grad_weight)
-        return self.size * (largest + (self.weight_buffer + adds) * self.features)
+        tiles = self.weight_buffer + self.adds(stages)
+        return self.size * (largest + tiles * self.features)
 
     def other_bytes(self, largest: int) -> int:
         """Return the bytes that do not depend on a tile's width, without kept logits."""
@@ -98,7 +103,9 @@ def plan(needs: Needs, memory: int | None) -> Plan:
     for stages in (1,) if needs.one_stage else numbers_of_stages(needs.rows):
         more = -(-(needs.rows - spare) // stages)
         largest = spare + more
-        splits.append((stages, more, needs.width_bytes(stages, largest), needs.other_bytes(largest)))
+        splits.append(
+            (stages, more, needs.width_bytes(stages, largest), needs.other_bytes(largest))
+        )
     least = min(other + (widths[0] + PADDING) * each for _, _, each, other in splits)
     bound = least + DEFAULT_MEMORY if memory is None else memory
     plans = []
@@ -208,20 +215,18 @@ class Run:
     def __init__(
         self, call: Call, needs: Needs, planned: Plan, level: driver.Level, team: driver.Team
     ) -> None:
-        self.call, self.needs, self.planned, self.level, self.team = (
-            call, needs, planned, level, team,
-        )  # fmt: skip
+        self.call, self.needs, self.planned = call, needs, planned
+        self.level, self.team = level, team
         self.stages = [slice(*pair) for pair in itertools.pairwise(planned.bounds)]
         largest = self.stages[0].stop
         tile = planned.width * needs.features
-        adds = needs.product_buffer or (len(self.stages) > 1 and needs.grad_weight)
         self.hidden_buffer = self.buffer(needs.hidden_buffer * largest * needs.features)
         self.grad_buffer = self.buffer(needs.grad_buffer * largest * needs.features)
         self.weight_buffer = self.buffer(needs.weight_buffer * tile)
-        self.product_buffer = self.buffer(adds * tile)
+        self.product_buffer = self.buffer(needs.adds(len(self.stages)) * tile)
         self.logits_buffer = self.buffer(largest * (planned.width + PADDING))
         self.kept_buffer = self.buffer(planned.kept * needs.classes)
-        self.bias_sums = np.zeros(needs.classes) if call.grad_bias is not None else None
+        self.bias_sums = np.zeros(needs.classes if call.grad_bias is not None else 0)
         self.results = np.empty((3, needs.rows))
         self.argmax = np.empty(needs.rows, np.intp)
 
@@ -251,9 +256,10 @@ class Run:
             self.finish()
             if self.needs.gradients:
                 self.derive()
-        if self.bias_sums is not None:
+        if self.call.grad_bias is not None:
             self.call.grad_bias[...] = self.bias_sums
-        return Results(*self.results, self.argmax)
+        value, log_sum_exp, entropy = self.results
+        return Results(value, log_sum_exp, entropy, self.argmax)
 
     def hidden_rows(self) -> Array:
         """Return the stage's rows of hidden as the BLAS takes them."""
@@ -331,12 +337,15 @@ class Run:
         complement = np.where(distance == 0, rest, total - exponential) / total
 
         hard = (1 - call.smoothing) * label_weight
-        pull = self.share_sum + 2 * call.z_loss * label_weight * log_sum_exp
+        pull = np.full(self.n, self.share_sum)
         value = np.where(hard == 0, 0 * rest, hard * (log_total + distance))
         value += self.share_sum * log_total + spread
-        value += call.z_loss * label_weight * log_sum_exp**2
+        if call.z_loss:
+            # Not for a factor of 0: the square of a large logarithm is infinite.
+            value += call.z_loss * label_weight * log_sum_exp**2
+            pull += 2 * call.z_loss * label_weight * log_sum_exp
 
-        share = call.smoothing / self.needs.classes
+        share: Any = call.smoothing / self.needs.classes
         if call.class_weight is not None and call.smoothing:
             share = share * call.class_weight[call.labels[self.stage]]
         step[:] = given_step
@@ -348,39 +357,43 @@ class Run:
     def derive(self) -> None:
         """Pass over the logits again, for the gradients."""
         call, needs = self.call, self.needs
-        grad_hidden = call.grad_hidden
-        if needs.grad_buffer:
-            total = matrix(self.grad_buffer, self.n, needs.features)
-        elif grad_hidden is not None:
-            total = grad_hidden[self.stage]
         for tile in slices(needs.classes, self.planned.width):
-            gradient = self.logits(tile)
-            weight = self.weight_tile(tile)
-            kept = self.kept(tile)
+            gradient, weight, kept = self.logits(tile), self.weight_tile(tile), self.kept(tile)
             again = slice(sum(map(len, kept)), self.n)
             if again.start < self.n:
                 np.matmul(self.hidden[again], weight.T, out=gradient[again])
             self.sweep.derive(gradient, tile.start, kept)
             if call.grad_weight is not None:
-                self.add_grad_weight(gradient, tile)
-            if self.bias_sums is not None:
+                self.add_grad_weight(call.grad_weight[tile], gradient)
+            if call.grad_bias is not None:
                 self.sweep.column_sums(gradient, self.bias_sums[tile])
-            if grad_hidden is not None:
-                for part in slices(self.n, self.planned.width):
-                    if tile.start == 0:
-                        np.matmul(gradient[part], weight, out=total[part])
-                        continue
-                    product = matrix(self.product_buffer, part.stop - part.start, needs.features)
-                    np.matmul(gradient[part], weight, out=product)
-                    self.sweep.accumulate(product, total[part])
-        if needs.grad_buffer and call.rows is None:
-            self.sweep.convert(total, grad_hidden[self.stage])
-        elif needs.grad_buffer:
-            grad_hidden[call.rows[self.stage]] = total
+            if call.grad_hidden is not None:
+                self.add_grad_hidden(call.grad_hidden, gradient, weight, tile.start == 0)
+        if call.grad_hidden is None or not needs.grad_buffer:
+            return
+        total = matrix(self.grad_buffer, self.n, needs.features)
+        if call.rows is None:
+            self.sweep.convert(total, call.grad_hidden[self.stage])
+        else:
+            call.grad_hidden[call.rows[self.stage]] = total
 
-    def add_grad_weight(self, gradient: Array, tile: slice) -> None:
-        """Add a tile's part, or put it where nothing is yet."""
-        grad, hidden = self.call.grad_weight[tile], self.hidden
+    def add_grad_hidden(self, grad: Array, gradient: Array, weight: Array, first: bool) -> None:
+        """Write a tile's part of grad_hidden, or add it."""
+        features = self.needs.features
+        total = grad[self.stage]
+        if self.needs.grad_buffer:
+            total = matrix(self.grad_buffer, self.n, features)
+        for part in slices(self.n, self.planned.width):
+            if first:
+                np.matmul(gradient[part], weight, out=total[part])
+                continue
+            product = matrix(self.product_buffer, part.stop - part.start, features)
+            np.matmul(gradient[part], weight, out=product)
+            self.sweep.accumulate(product, total[part])
+
+    def add_grad_weight(self, grad: Array, gradient: Array) -> None:
+        """Write a tile of grad_weight, or add to it."""
+        hidden = self.hidden
         if self.first and self.needs.grad_weight_direct:
             np.matmul(gradient.T, hidden, out=grad)
             return

@@ -82,10 +82,10 @@ cdef void serve(Crew* crew, Member* member) noexcept nogil:
 cdef class Team:
     """Threads for short pieces of work between matrix products.
 
-    OpenMP's threads stay awake for milliseconds after a parallel region and take half a core each
-    from the BLAS's threads, which have just begun: products took twice their time. Threads that
-    sleep in between wake too late. These stay awake too, but offer their core to whoever wants it
-    all the time, and who comes late finds the work done.
+    OpenMP's stay awake for milliseconds after a parallel region and take half a core each from the
+    BLAS's, which have just begun: products took twice their time, and hardly less when the waiting
+    threads offered their core to others all the time. These sleep. Whoever wakes late finds that
+    the others have taken the work, so nobody is waited for.
     """
 
     cdef Crew crew
@@ -110,12 +110,20 @@ cdef class Team:
 
         cdef int i
         self.members = <Member*>PyMem_Malloc(self.size * sizeof(Member))
+        if self.members == NULL:
+            raise MemoryError()
         for i in range(self.size - 1):
             self.members[i].wake = PyThread_allocate_lock()
             PyThread_acquire_lock(self.members[i].wake, WAIT_LOCK)
             self.members[i].asleep = 0
             thread = threading.Thread(target=self.serve, args=(i,), daemon=True)
-            thread.start()
+            try:
+                thread.start()
+            except RuntimeError:
+                # There can be no more of them.
+                PyThread_free_lock(self.members[i].wake)
+                self.size = i + 1
+                break
             self.threads.append(thread)
         return self
 
