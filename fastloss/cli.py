@@ -294,7 +294,7 @@ def _add_output_options(group: Any) -> None:
     group.add_argument("--quiet", action="store_true", help="no progress, only the result")
 
 
-def _parameters(loss: type[fastloss.Loss]) -> list[dataclasses.Field[Any]]:
+def _parameters(loss: type[Any]) -> list[dataclasses.Field[Any]]:
     return [field for field in dataclasses.fields(loss) if field.name != "reduction"]
 
 
@@ -372,6 +372,15 @@ def _widths(text: str) -> list[int]:
 
 
 def _make_loss(name: str, options: argparse.Namespace) -> fastloss.Loss:
+    loss = _make_any_loss(name, options)
+    if not isinstance(loss, fastloss.Loss):
+        raise InputError(
+            f"{name} takes a layer's input and weight, not predictions: it is for programs alone"
+        )
+    return loss
+
+
+def _make_any_loss(name: str, options: argparse.Namespace) -> Any:
     given = {
         key.removeprefix(_PARAMETER): value
         for key, value in vars(options).items()
@@ -456,13 +465,14 @@ def _info(_: argparse.Namespace) -> None:
 
 def _losses(options: argparse.Namespace) -> None:
     if options.loss is not None:
-        loss = type(_make_loss(options.loss, options))
+        loss = type(_make_any_loss(options.loss, options))
         if options.json:
             _print_json(_catalogue_entry(loss))
         else:
             print(f"{loss.__name__}{inspect.signature(loss)}\n\n{inspect.getdoc(loss)}")
         return
-    entries = [_catalogue_entry(loss) for loss in fastloss.losses()]
+    every = (*fastloss.losses(), fastloss.LinearCrossEntropy)
+    entries = [_catalogue_entry(loss) for loss in every]
     if options.json:
         _print_json(entries)
         return
@@ -478,7 +488,7 @@ def _losses(options: argparse.Namespace) -> None:
             print(f"      also: {', '.join(entry['aliases'])}")
 
 
-def _catalogue_entry(loss: type[fastloss.Loss]) -> dict[str, Any]:
+def _catalogue_entry(loss: type[Any]) -> dict[str, Any]:
     return {
         "name": loss.__name__,
         "family": loss.family,

@@ -183,7 +183,7 @@ def expand() -> str:
     families = {family: read(family) for family in FAMILIES}
     vocabulary = read("vocabulary")
     words = re.findall(r"^    real (\w+)\(real x\)$", vocabulary, re.MULTILINE)
-    shared = ("tile_arithmetic", "softmax_rows", "softmax_soft_targets")
+    shared = ("tile_arithmetic", "softmax_rows", "softmax_soft_targets", "linear_softmax")
     body = [vocabulary, *(read(f"loops/{name}") for name in shared)]
     body += families.values()
     body += [Template(read("loops/unary")).substitute(loop=f"{w}_loop", formula=w) for w in words]

@@ -67,3 +67,35 @@ ctypedef Py_ssize_t (*check_labels_function)(
 ctypedef void (*look_up_function)(
     in_array label, in_array table, Py_ssize_t n, out_array y) noexcept nogil
 ctypedef void (*class_function)(const ClassTile* tile) noexcept nogil
+ctypedef void (*columns_function)(
+    in_array x, Py_ssize_t rows, Py_ssize_t stride, Py_ssize_t n, double* sums) noexcept nogil
+
+cdef enum:
+    # Classes of a tile of a vocabulary, at most.
+    COLUMNS = 1024
+
+# One row of logits that come a tile of the vocabulary at a time: what is known of it so far, and
+# later what its gradient is made of.
+cdef struct LinearRow:
+    Py_ssize_t columns
+    Py_ssize_t first                # the class of column 0
+    Py_ssize_t label
+    const void* logits              # as the product left them
+    const void* bias                # of these columns; NULL: 0
+    const void* class_weight        # of these columns; NULL: 1
+    double soft_cap                 # 0: none
+    double share                    # of the mass that smoothing gives to each class
+    double share_before             # to all classes before these together
+    bint has_disorder
+    double maximum
+    double rest                     # sum of exp(z - maximum) over all classes but one maximal one
+    double at_label                 # the label's logit
+    double spread                   # sum of share_k (maximum - z_k)
+    double disorder                 # sum of exp(z - maximum) (maximum - z)
+    Py_ssize_t argmax
+    double mass                     # the gradient is mass exp(z - maximum) - share_k step,
+    double step
+    double hit                      # and this at the label
+    void* gradient                  # may be the logits' own place
+
+ctypedef void (*linear_function)(LinearRow* row) noexcept nogil

@@ -176,7 +176,51 @@ class _Field:
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
 @dataclass(frozen=True, repr=False)
-class Loss(driver.Loss):
+class Parameters:
+    """Immutable hyper-parameters, each checked once by what its annotation says."""
+
+    __slots__ = ()
+
+    _fields: ClassVar[tuple[_Field, ...]] = ()
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        dataclass(frozen=True, repr=False)(cls)
+        hints = typing.get_type_hints(cls, include_extras=True)
+        cls._fields = tuple(_Field(f.name, hints[f.name]) for f in dataclasses.fields(cls))
+
+    def __post_init__(self) -> None:
+        for checked in self._fields:
+            object.__setattr__(self, checked.name, checked.check(getattr(self, checked.name)))
+        self._check()
+
+    # Keyword-only for every loss, and last in its signature.
+    reduction: Reduction = field(default="mean", kw_only=True)
+
+    def _check(self) -> None:
+        """Check what concerns more than one hyper-parameter."""
+
+    def __repr__(self) -> str:
+        shown = [
+            f"{f.name}={getattr(self, f.name)!r}"
+            for f in dataclasses.fields(self)
+            if f.name != "reduction" or self.reduction != "mean"
+        ]
+        # The shared field comes first in a dataclass and is the last that one looks for.
+        if self.reduction != "mean":
+            shown.append(shown.pop(0))
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    def __reduce__(self) -> tuple[Callable[..., Parameters], tuple[Any, ...]]:
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return _rebuild, (type(self), values)
+
+
+def _rebuild(cls: type[Parameters], values: dict[str, Any]) -> Parameters:
+    return cls(**values)
+
+
+class Loss(Parameters, driver.Loss):
     """A loss: an immutable object that holds its hyper-parameters, checked once.
 
     Arguments come in the order prediction, target, weight. Predictions may be float16, bfloat16,
@@ -210,21 +254,14 @@ class Loss(driver.Loss):
     # Whether a prediction has a class axis that its target lacks: never, if so asked, always.
     class_axis: ClassVar[Literal["none", "optional", "always"]] = "none"
 
-    _fields: ClassVar[tuple[_Field, ...]] = ()
-
     def __init_subclass__(cls, kernel: str = "", **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        dataclass(frozen=True, repr=False)(cls)
-        hints = typing.get_type_hints(cls, include_extras=True)
-        cls._fields = tuple(_Field(f.name, hints[f.name]) for f in dataclasses.fields(cls))
         if kernel:
             cls.kernel = kernel
             cls.family = cls.__module__.rpartition(".")[2]
 
     def __post_init__(self) -> None:
-        for checked in self._fields:
-            object.__setattr__(self, checked.name, checked.check(getattr(self, checked.name)))
-        self._check()
+        super().__post_init__()
         level = kernels.active()
         entry = level.formulas[self.kernel]
         varying = [
@@ -250,37 +287,12 @@ class Loss(driver.Loss):
             self.prediction_domain if np.isfinite(self.prediction_domain[0]) else None,
         )
 
-    # Keyword-only for every loss, and last in its signature.
-    reduction: Reduction = field(default="mean", kw_only=True)
-
-    def _check(self) -> None:
-        """Check what concerns more than one hyper-parameter."""
-
     def _kernel_parameters(self, dtype: np.dtype[Any]) -> dict[str, float]:
         """Return the formula's parameters by name; those that are fields need no other word."""
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-
-    def __repr__(self) -> str:
-        shown = [
-            f"{f.name}={getattr(self, f.name)!r}"
-            for f in dataclasses.fields(self)
-            if f.name != "reduction" or self.reduction != "mean"
-        ]
-        # The shared field comes first in a dataclass and is the last that one looks for.
-        if self.reduction != "mean":
-            shown.append(shown.pop(0))
-        return f"{type(self).__name__}({', '.join(shown)})"
-
-    def __reduce__(self) -> tuple[Callable[..., Loss], tuple[Any, ...]]:
-        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        return _rebuild, (type(self), values)
 
     def partial(
         self, prediction: Any, target: Any, weight: Any = None, *, n_threads: int | None = None
     ) -> Partial:
         """Return mergeable sums, for data that comes in chunks, processes or machines."""
         return Partial(*self._partial(prediction, target, weight, n_threads))
-
-
-def _rebuild(cls: type[Loss], values: dict[str, Any]) -> Loss:
-    return cls(**values)

@@ -12,6 +12,16 @@ LARGEST_LABEL = 2**53
 __all__ = ["CrossEntropy"]
 
 
+def check_classes(class_weight: Array | None, ignore_index: int | None) -> None:
+    """Check what losses over labels have in common."""
+    if class_weight is not None and (
+        not len(class_weight) or not all(isinstance(w, float) for w in class_weight)
+    ):
+        raise ValueError(f"class_weight must be one number for each class, got {class_weight!r}")
+    if ignore_index is not None and abs(ignore_index) > LARGEST_LABEL:
+        raise ValueError(f"ignore_index must be at most 2**53, got {ignore_index}")
+
+
 class CrossEntropy(Loss, kernel="cross_entropy"):
     r"""Softmax cross-entropy of logits, with labels or with probabilities as targets.
 
@@ -99,11 +109,4 @@ class CrossEntropy(Loss, kernel="cross_entropy"):
     }
 
     def _check(self) -> None:
-        if self.class_weight is not None and (
-            not self.class_weight or not all(isinstance(w, float) for w in self.class_weight)
-        ):
-            raise ValueError(
-                f"class_weight must be one number for each class, got {self.class_weight!r}"
-            )
-        if self.ignore_index is not None and abs(self.ignore_index) > LARGEST_LABEL:
-            raise ValueError(f"ignore_index must be at most 2**53, got {self.ignore_index}")
+        check_classes(self.class_weight, self.ignore_index)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from typing import Any
+from typing import Any, Literal, overload
 
 from fastloss.losses import binary, count, multiclass, regression
-from fastloss.losses.base import Loss, snake_case
+from fastloss.losses.base import Loss, Parameters, snake_case
+from fastloss.losses.linear import LinearCrossEntropy
 
 FAMILIES = (regression, count, binary, multiclass)
 
@@ -23,19 +24,26 @@ def losses() -> tuple[type[Loss], ...]:
     return tuple(getattr(family, name) for family in FAMILIES for name in family.__all__)
 
 
-def _names() -> dict[str, tuple[type[Loss], dict[str, Any]]]:
-    names: dict[str, tuple[type[Loss], dict[str, Any]]] = {}
+def _names() -> dict[str, tuple[type[Parameters], dict[str, Any]]]:
+    names: dict[str, tuple[type[Parameters], dict[str, Any]]] = {}
     for cls in losses():
         for alias, preset in cls.aliases.items():
             names[alias] = (cls, preset)
     # Our own names win over a library that uses one of them for something else.
-    for cls in losses():
-        names[cls.__name__] = (cls, {})
-        names[snake_case(cls.__name__)] = (cls, {})
+    own: tuple[type[Parameters], ...] = (*losses(), LinearCrossEntropy)
+    for own_cls in own:
+        names[own_cls.__name__] = (own_cls, {})
+        names[snake_case(own_cls.__name__)] = (own_cls, {})
     return names
 
 
-def get(name: str, **parameters: Any) -> Loss:
+@overload
+def get(
+    name: Literal["linear_cross_entropy", "LinearCrossEntropy"], **parameters: Any
+) -> LinearCrossEntropy: ...
+@overload
+def get(name: str, **parameters: Any) -> Loss: ...
+def get(name: str, **parameters: Any) -> Any:
     """Make a loss by its name, or by the name that another library has for it.
 
     A name means what it means where it comes from: Keras's ``"binary_crossentropy"`` takes

@@ -22,6 +22,7 @@ cdef class Level:
     """The tile functions of one instruction-set level."""
 
     cdef Tools tools[2]
+    cdef readonly dict addresses
     cdef readonly str name
     cdef readonly dict formulas
     cdef readonly dict vocabulary
@@ -30,6 +31,7 @@ cdef class Level:
         self.name = name
         self.formulas = formulas
         self.vocabulary = vocabulary
+        self.addresses = tools
         memset(self.tools, 0, sizeof(self.tools))
         for real, suffix in enumerate(("f32", "f64")):
             self.fill(real, tools[suffix], tools["labels"])
@@ -760,11 +762,8 @@ cdef class Loss:
         if by_class and (self.elementwise or target.ndim < prediction.ndim):
             at = first_where(target, self._is_no_label, classes, start)
             if at is not None:
-                raise IndexError(
-                    f"target holds the label {target[at]} at position {position(at)}, "
-                    f"which is not one of the {classes} classes 0 to {classes - 1}"
-                    + (f" nor ignore_index={self.ignore_index}" if self.has_ignore_index else "")
-                )
+                raise wrong_label(
+                    target, at, classes, self.ignore_index if self.has_ignore_index else None)
         for name, array in (("prediction", prediction), ("target", target)):
             if name == "target" and by_class:
                 continue
@@ -785,6 +784,15 @@ cdef class Loss:
     def _is_outside(self, block, _):
         """Return where a block of probabilities holds something else."""
         return (block < self.lower) | (block > self.upper)
+
+
+cpdef object wrong_label(target, tuple at, Py_ssize_t classes, ignore_index):
+    """Return the error that says which label is no class."""
+    return IndexError(
+        f"target holds the label {target[at]} at position {position(at)}, "
+        f"which is not one of the {classes} classes 0 to {classes - 1}"
+        + ("" if ignore_index is None else f" nor ignore_index={ignore_index}")
+    )
 
 
 cdef object first_where(array, test, argument, start):

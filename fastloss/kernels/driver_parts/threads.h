@@ -1,4 +1,4 @@
-/* Clock, threads and processes, the same words everywhere. */
+/* Clock, threads, processes and atomic counters, the same words everywhere. */
 #ifndef FASTLOSS_THREADS_H
 #define FASTLOSS_THREADS_H
 
@@ -15,6 +15,7 @@ static int fastloss_thread(void) { return 0; }
 
 #ifdef _WIN32
 #include <windows.h>
+#define fastloss_yield() SwitchToThread()
 static long fastloss_process(void) { return 0; } /* no fork */
 static double fastloss_now(void) {
     LARGE_INTEGER count, frequency;
@@ -23,13 +24,33 @@ static double fastloss_now(void) {
     return (double)count.QuadPart / (double)frequency.QuadPart;
 }
 #else
+#include <sched.h>
 #include <time.h>
 #include <unistd.h>
+#define fastloss_yield() sched_yield()
 static long fastloss_process(void) { return (long)getpid(); }
 static double fastloss_now(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+#endif
+
+#if defined(_MSC_VER) && !defined(__clang__)
+static long fastloss_load(volatile long *x) { return InterlockedOr(x, 0); }
+static void fastloss_store(volatile long *x, long value) { InterlockedExchange(x, value); }
+static void fastloss_increment(volatile long *x) { InterlockedIncrement(x); }
+static int fastloss_swap(volatile long *x, long old, long value) {
+    return InterlockedCompareExchange(x, value, old) == old;
+}
+#else
+static long fastloss_load(volatile long *x) { return __atomic_load_n(x, __ATOMIC_SEQ_CST); }
+static void fastloss_store(volatile long *x, long value) {
+    __atomic_store_n(x, value, __ATOMIC_SEQ_CST);
+}
+static void fastloss_increment(volatile long *x) { __atomic_add_fetch(x, 1, __ATOMIC_SEQ_CST); }
+static int fastloss_swap(volatile long *x, long old, long value) {
+    return __atomic_compare_exchange_n(x, &old, value, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }
 #endif
 

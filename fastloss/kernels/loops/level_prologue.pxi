@@ -1,7 +1,7 @@
 # Tile functions of one instruction-set level, expanded by fastloss/kernels/expand.py.
 
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.math cimport INFINITY
+from libc.math cimport INFINITY, NAN
 from libc.string cimport memcpy
 
 cdef extern from *:
