@@ -35,35 +35,77 @@ FASTLOSS_INLINE double exp_term_f64(double x)
     return p * double_of_bits(r.exponent + EXPONENT_F64(64)) * 0x1p-64;
 }
 
-/* e = exp(z - m); what is not the maximum goes to `part`, what is it to `ties`. e may be z. */
+/* e = exp(z - m), where e may be z; what is not the maximum goes to `part`, what is it to `ties`. */
 #if defined(__AVX512F__)
+
+FASTLOSS_INLINE __m512 exp_vector_f32(__m512 d)
+{
+    const __m512 one = _mm512_set1_ps(1.0f), shift = _mm512_set1_ps(0x1.8p23f);
+    /* In this order a NaN stays. */
+    const __m512 x = _mm512_max_ps(_mm512_set1_ps(-104.0f), d);
+    const __m512 n = _mm512_sub_ps(_mm512_fmadd_ps(x, _mm512_set1_ps(0x1.715476p0f), shift), shift);
+    __m512 r = _mm512_fmadd_ps(n, _mm512_set1_ps(-0x1.62e4p-1f), x);
+    r = _mm512_fmadd_ps(n, _mm512_set1_ps(-0x1.7f7d1cp-20f), r);
+    __m512 p = _mm512_set1_ps(0x1.6ad984p-10f);
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(0x1.121f2ap-7f));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(0x1.55570cp-5f));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(0x1.5554cp-3f));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(0.5f));
+    p = _mm512_fmadd_ps(p, r, one);
+    return _mm512_scalef_ps(_mm512_fmadd_ps(p, r, one), n);
+}
+
+FASTLOSS_INLINE __m512d exp_vector_f64(__m512d d)
+{
+    const __m512d one = _mm512_set1_pd(1.0), shift = _mm512_set1_pd(0x1.8p52);
+    const __m512d x = _mm512_max_pd(_mm512_set1_pd(-746.0), d);
+    const __m512d n =
+        _mm512_sub_pd(_mm512_fmadd_pd(x, _mm512_set1_pd(0x1.71547652b82fep0), shift), shift);
+    __m512d r = _mm512_fmadd_pd(n, _mm512_set1_pd(-0x1.62e42fefa38p-1), x);
+    r = _mm512_fmadd_pd(n, _mm512_set1_pd(-0x1.ef35793c7673p-45), r);
+    __m512d p = _mm512_set1_pd(0x1.1e5f76b57a251p-29);
+    p = _mm512_fmadd_pd(p, r, _mm512_set1_pd(0x1.af5c39288445ap-26));
+    p = _mm512_fmadd_pd(p, r, _mm512_set1_pd(0x1.27e5874b9d51cp-22));
+    p = _mm512_fmadd_pd(p, r, _mm512_set1_pd(0x1.71ddfa1eb1936p-19));
+    p = _mm512_fmadd_pd(p, r, _mm512_set1_pd(0x1.a01a015ba0873p-16));
+    p = _mm512_fmadd_pd(p, r, _mm512_set1_pd(0x1.a01a01aefc886p-13));
+    p = _mm512_fmadd_pd(p, r, _mm512_set1_pd(0x1.6c16c16c2382fp-10));
+    p = _mm512_fmadd_pd(p, r, _mm512_set1_pd(0x1.111111110f9c3p-7));
+    p = _mm512_fmadd_pd(p, r, _mm512_set1_pd(0x1.555555555553dp-5));
+    p = _mm512_fmadd_pd(p, r, _mm512_set1_pd(0x1.5555555555558p-3));
+    p = _mm512_fmadd_pd(p, r, _mm512_set1_pd(0.5));
+    p = _mm512_fmadd_pd(p, r, one);
+    return _mm512_scalef_pd(_mm512_fmadd_pd(p, r, one), n);
+}
 
 FASTLOSS_INLINE void exp_lanes_f32(const float *z, const float *m, float *e, float *part,
                                    float *ties)
 {
-    const __m512 one = _mm512_set1_ps(1.0f), shift = _mm512_set1_ps(0x1.8p23f);
     for (int i = 0; i < FASTLOSS_LANES; i += 16) {
         const __m512 d = _mm512_sub_ps(_mm512_loadu_ps(z + i), _mm512_loadu_ps(m + i));
         const __mmask16 tie = _mm512_cmp_ps_mask(d, _mm512_setzero_ps(), _CMP_EQ_OQ);
-        /* In this order a NaN stays. */
-        const __m512 x = _mm512_max_ps(_mm512_set1_ps(-104.0f), d);
-        const __m512 n =
-            _mm512_sub_ps(_mm512_fmadd_ps(x, _mm512_set1_ps(0x1.715476p0f), shift), shift);
-        __m512 r = _mm512_fmadd_ps(n, _mm512_set1_ps(-0x1.62e4p-1f), x);
-        r = _mm512_fmadd_ps(n, _mm512_set1_ps(-0x1.7f7d1cp-20f), r);
-        __m512 p = _mm512_set1_ps(0x1.6ad984p-10f);
-        p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(0x1.121f2ap-7f));
-        p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(0x1.55570cp-5f));
-        p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(0x1.5554cp-3f));
-        p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(0.5f));
-        p = _mm512_fmadd_ps(p, r, one);
-        p = _mm512_scalef_ps(_mm512_fmadd_ps(p, r, one), n);
+        const __m512 x = exp_vector_f32(d);
         const __m512 sum = _mm512_loadu_ps(part + i), count = _mm512_loadu_ps(ties + i);
-        _mm512_storeu_ps(part + i, _mm512_mask_add_ps(sum, _mm512_knot(tie), sum, p));
-        _mm512_storeu_ps(ties + i, _mm512_mask_add_ps(count, tie, count, one));
-        _mm512_storeu_ps(e + i, p);
+        _mm512_storeu_ps(part + i, _mm512_mask_add_ps(sum, (__mmask16)~tie, sum, x));
+        _mm512_storeu_ps(ties + i, _mm512_mask_add_ps(count, tie, count, _mm512_set1_ps(1.0f)));
+        _mm512_storeu_ps(e + i, x);
     }
 }
+
+FASTLOSS_INLINE void exp_lanes_f64(const double *z, const double *m, double *e, double *part,
+                                   double *ties)
+{
+    for (int i = 0; i < FASTLOSS_LANES; i += 8) {
+        const __m512d d = _mm512_sub_pd(_mm512_loadu_pd(z + i), _mm512_loadu_pd(m + i));
+        const __mmask8 tie = _mm512_cmp_pd_mask(d, _mm512_setzero_pd(), _CMP_EQ_OQ);
+        const __m512d x = exp_vector_f64(d);
+        const __m512d sum = _mm512_loadu_pd(part + i), count = _mm512_loadu_pd(ties + i);
+        _mm512_storeu_pd(part + i, _mm512_mask_add_pd(sum, (__mmask8)~tie, sum, x));
+        _mm512_storeu_pd(ties + i, _mm512_mask_add_pd(count, tie, count, _mm512_set1_pd(1.0)));
+        _mm512_storeu_pd(e + i, x);
+    }
+}
+
 #else
 
 FASTLOSS_INLINE void exp_lanes_f32(const float *z, const float *m, float *e, float *part,
@@ -77,8 +119,6 @@ FASTLOSS_INLINE void exp_lanes_f32(const float *z, const float *m, float *e, flo
     }
 }
 
-#endif
-
 FASTLOSS_INLINE void exp_lanes_f64(const double *z, const double *m, double *e, double *part,
                                    double *ties)
 {
@@ -89,5 +129,7 @@ FASTLOSS_INLINE void exp_lanes_f64(const double *z, const double *m, double *e, 
         e[i] = x;
     }
 }
+
+#endif
 
 #endif

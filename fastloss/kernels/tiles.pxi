@@ -17,8 +17,9 @@ cdef enum:
     RUN = 128
     # Elements of a tile: with three inputs and three outputs in double it just fits a 32 KiB L1.
     TILE = 512
-    # Up to so many classes a row is too short to vectorise along: work across rows instead.
-    FEW_CLASSES = 32
+    # Up to so many classes a row is too short to vectorise along: work across rows instead. Beyond,
+    # transposing costs more than what a row has to itself.
+    FEW_CLASSES = 128
     # So many additions stay in real before a sum goes on in double.
     SHORT_SUM = 32
 

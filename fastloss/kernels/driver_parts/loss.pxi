@@ -738,7 +738,7 @@ cdef class Loss:
             job.function = <elementwise_function>self.functions[real][mode]
             function = pick_chunk
             job.scratch_size = size
-        elif job.classes <= FEW_CLASSES or (
+        elif (job.classes <= FEW_CLASSES and (job.n >= LANES // 2 or job.classes <= LANES)) or (
                 rows_are_nearer(job, prediction) and job.shape[job.ndim - 1] >= LANES
                 and job.classes <= EXACT_LABELS):
             job.block = <class_function>self.functions[real][0]
