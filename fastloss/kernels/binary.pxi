@@ -9,19 +9,18 @@ cdef inline void binary_cross_entropy(real prediction, real target, varying pos_
     # formed as s(z) - t, which loses every digit when s(z) is near t.
     cdef real keep = 1.0 - label_smoothing
     cdef real floor = 0.5 * label_smoothing
-    cdef real t = target * keep + floor
+    cdef real t = multiply_add(target, keep, floor)
     cdef real negative = 1.0 - t
     cdef real positive = pos_weight * t
-    cdef bint right = prediction >= 0.0
+    cdef real total = negative + positive
+    cdef real wrong = by_sign(prediction, negative, positive)
+    cdef real agree = by_sign(prediction, positive, negative)
     cdef real size = fabs(prediction)
     cdef real e = exp_nonpositive(-size)
     cdef real one_plus_e = 1.0 + e
-    cdef real total = negative + positive
-    cdef real wrong = negative if right else positive
-    cdef real agree = positive if right else negative
-    cdef real slope = (wrong - agree * e) / one_plus_e
-    value[0] = total * log1p_unit(e) + product(wrong, size)
-    gradient[0] = slope if right else -slope
+    cdef real slope = multiply_add(-agree, e, wrong) / one_plus_e
+    value[0] = multiply_add(total, log1p_unit(e), product(wrong, size))
+    gradient[0] = flip_sign(slope, prediction)
     hessian[0] = total * e / (one_plus_e * one_plus_e)
 
 

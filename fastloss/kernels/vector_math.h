@@ -90,6 +90,17 @@ FASTLOSS_INLINE double double_of_bits(uint64_t bits)
 #define EXPONENT_F32(n) ((uint32_t)(127 + (n)) << 23)
 #define EXPONENT_F64(n) ((uint64_t)(1023 + (n)) << 52)
 
+/* 2^n x, which must be a normal number, with n << (width of the fraction) modulo 2^32 or 2^64. */
+FASTLOSS_INLINE float times_power_f32(float x, uint32_t exponent)
+{
+    return float_of_bits(bits_f32(x) + exponent);
+}
+
+FASTLOSS_INLINE double times_power_f64(double x, uint64_t exponent)
+{
+    return double_of_bits(bits_f64(x) + exponent);
+}
+
 FASTLOSS_INLINE float absolute_f32(float x)
 {
     return float_of_bits(bits_f32(x) & 0x7fffffffu);
@@ -98,6 +109,17 @@ FASTLOSS_INLINE float absolute_f32(float x)
 FASTLOSS_INLINE double absolute_f64(double x)
 {
     return double_of_bits(bits_f64(x) & 0x7fffffffffffffffu);
+}
+
+/* x with its sign changed where that of y is set. */
+FASTLOSS_INLINE float flip_sign_f32(float x, float y)
+{
+    return float_of_bits(bits_f32(x) ^ (bits_f32(y) & 0x80000000u));
+}
+
+FASTLOSS_INLINE double flip_sign_f64(double x, double y)
+{
+    return double_of_bits(bits_f64(x) ^ (bits_f64(y) & 0x8000000000000000u));
 }
 
 FASTLOSS_INLINE float with_sign_f32(float magnitude, float sign)
@@ -109,6 +131,21 @@ FASTLOSS_INLINE double with_sign_f64(double magnitude, double sign)
 {
     return double_of_bits((bits_f64(magnitude) & 0x7fffffffffffffffu) |
                           (bits_f64(sign) & 0x8000000000000000u));
+}
+
+/* `plus` where the sign bit of x is clear and `minus` where it is set. Without a comparison, which
+ * takes a multiplier's turn, and with one mask for two selects that are each other's opposite: as
+ * ternaries they compare twice. */
+FASTLOSS_INLINE float by_sign_f32(float x, float plus, float minus)
+{
+    const uint32_t mask = 0u - (bits_f32(x) >> 31);
+    return float_of_bits(bits_f32(plus) ^ ((bits_f32(plus) ^ bits_f32(minus)) & mask));
+}
+
+FASTLOSS_INLINE double by_sign_f64(double x, double plus, double minus)
+{
+    const uint64_t mask = 0u - (bits_f64(x) >> 63);
+    return double_of_bits(bits_f64(plus) ^ ((bits_f64(plus) ^ bits_f64(minus)) & mask));
 }
 
 FASTLOSS_INLINE float at_least_f32(float x, float low) { return x < low ? low : x; }
@@ -267,12 +304,12 @@ FASTLOSS_INLINE reduced_f64 reduce_f64(double x)
 }
 
 /* c of e^r = 1 + r + r^2/2 + r^3 c(r), minimax on |r| <= ln2 / 2. What it minimises is the error
- * in ulp of 2^n e^r - 1 at the worst n, which is n = 1 (there the 1 halves the result and not the
- * error): 0.21 ulp in float32, 0.003 in float64; to e^r it is worth a third of that.
+ * in ulp of 2^n e^r - 1 at the worst n, which is n = 1 in float32 (there the 1 halves the result and
+ * not the error): 0.21 ulp, and 0.25 in float64; to e^r it is worth a third of that.
  *
- * Here and below, float64 takes the upper coefficients in two chains, of even and odd powers: one
- * chain of so many is a latency that a loop of 256-bit vectors cannot hide. The last ones stay in
- * one chain, for their roundings reach the result. */
+ * Here and below, float64 takes its coefficients in two chains, of even and odd powers: one chain
+ * of so many is a latency that a loop cannot hide. The last ones stay in one chain, for their
+ * roundings reach the result. */
 FASTLOSS_INLINE float exp_cubic_f32(float r)
 {
     float c = 0x1.6ad984p-10f;
@@ -285,34 +322,41 @@ FASTLOSS_INLINE float exp_cubic_f32(float r)
 FASTLOSS_INLINE double exp_cubic_f64(double r)
 {
     const double square = r * r;
-    double even = 0x1.1e5f76b57a251p-29;
-    double odd = 0x1.af5c39288445ap-26;
-    even = multiply_add_f64(even, square, 0x1.27e5874b9d51cp-22);
-    odd = multiply_add_f64(odd, square, 0x1.71ddfa1eb1936p-19);
-    even = multiply_add_f64(even, square, 0x1.a01a015ba0873p-16);
-    odd = multiply_add_f64(odd, square, 0x1.a01a01aefc886p-13);
-    even = multiply_add_f64(even, square, 0x1.6c16c16c2382fp-10);
-    odd = multiply_add_f64(odd, square, 0x1.111111110f9c3p-7);
-    even = multiply_add_f64(even, square, 0x1.555555555553dp-5);
-    double c = multiply_add_f64(odd, r, even);
-    c = multiply_add_f64(c, r, 0x1.5555555555558p-3);
-    return c;
+    double even = 0x1.adc3ea76dbc03p-26;
+    double odd = 0x1.28987de6aff4bp-22;
+    even = multiply_add_f64(even, square, 0x1.71dedee871adbp-19);
+    odd = multiply_add_f64(odd, square, 0x1.a019b29a31239p-16);
+    even = multiply_add_f64(even, square, 0x1.a01a015805750p-13);
+    odd = multiply_add_f64(odd, square, 0x1.6c16c17a4786bp-10);
+    even = multiply_add_f64(even, square, 0x1.111111111c45bp-7);
+    odd = multiply_add_f64(odd, square, 0x1.5555555553a4dp-5);
+    const double c = multiply_add_f64(odd, r, 0x1.5555555555536p-3);
+    return multiply_add_f64(even, square, c);
 }
 
-/* e^r, without the low part of r, which is worth less than 0.2 ulp. 1 + r is kept exact: rounded,
- * it would cost as much again. */
+/* e^r, without the low part of r, which is worth less than 0.2 ulp. With FMA every rounding but the
+ * last is multiplied by r on its way into the result. Without, the last product rounds as well, and
+ * there 1 + r is kept exact. */
 FASTLOSS_INLINE float exp_rounded_f32(float r)
 {
-    const pair_f32 sum = ordered_sum_f32(1.0f, r);
     const float quotient = multiply_add_f32(exp_cubic_f32(r), r, 0.5f);
-    return sum.high + multiply_add_f32(r * r, quotient, sum.low);
+#if FASTLOSS_FMA
+    return multiply_add_f32(multiply_add_f32(quotient, r, 1.0f), r, 1.0f);
+#else
+    const pair_f32 sum = ordered_sum_f32(1.0f, r);
+    return sum.high + (r * r * quotient + sum.low);
+#endif
 }
 
 FASTLOSS_INLINE double exp_rounded_f64(double r)
 {
-    const pair_f64 sum = ordered_sum_f64(1.0, r);
     const double quotient = multiply_add_f64(exp_cubic_f64(r), r, 0.5);
-    return sum.high + multiply_add_f64(r * r, quotient, sum.low);
+#if FASTLOSS_FMA
+    return multiply_add_f64(multiply_add_f64(quotient, r, 1.0), r, 1.0);
+#else
+    const pair_f64 sum = ordered_sum_f64(1.0, r);
+    return sum.high + (r * r * quotient + sum.low);
+#endif
 }
 
 /* e^r with the low part, to about 2^-27 (float32) and 2^-57 (float64). */
@@ -332,36 +376,39 @@ FASTLOSS_INLINE pair_f64 exp_pair_f64(reduced_f64 r)
     return ordered_sum_f64(sum.high, low);
 }
 
-/* 2^n takes two factors, for n runs past the exponents on both sides: the first, 2^(n + 32) or
- * 2^(n - 1), is always normal; the second, 2^-32 or 2, rounds into the subnormals or overflows.
- * Beyond the bounds the result is 0 or inf all the same. */
+/* 2^n takes two factors, for n runs past the exponents on both sides: the first, 2^(n + 40) or
+ * 2^(n - 24) in float32, leaves a normal number; the second, 2^-40 or 2^24, rounds into the
+ * subnormals or overflows. The sign bit of x, moved down, makes the difference. Beyond the bounds
+ * the result is 0 or inf all the same. r - r is 0, or NaN, of which times_power made a number. */
 FASTLOSS_INLINE float exp_f32(float x)
 {
-    const reduced_f32 r = reduce_f32(between_f32(x, -104.0f, 89.0f));
-    const uint32_t bias = x < 0.0f ? EXPONENT_F32(32) : EXPONENT_F32(-1);
-    const float rest = x < 0.0f ? 0x1p-32f : 2.0f;
-    return exp_rounded_f32(r.high) * float_of_bits(r.exponent + bias) * rest;
+    const reduced_f32 r = reduce_f32(with_sign_f32(at_most_f32(absolute_f32(x), 104.0f), x));
+    const uint32_t shift = ((bits_f32(x) & 0x80000000u) >> 2) - (24u << 23);
+    const float normal = times_power_f32(exp_rounded_f32(r.high), r.exponent + shift);
+    return multiply_add_f32(normal, float_of_bits(EXPONENT_F32(0) - shift), r.high - r.high);
 }
 
 FASTLOSS_INLINE double exp_f64(double x)
 {
-    const reduced_f64 r = reduce_f64(between_f64(x, -746.0, 710.0));
-    const uint64_t bias = x < 0.0 ? EXPONENT_F64(64) : EXPONENT_F64(-1);
-    const double rest = x < 0.0 ? 0x1p-64 : 2.0;
-    return exp_rounded_f64(r.high) * double_of_bits(r.exponent + bias) * rest;
+    const reduced_f64 r = reduce_f64(with_sign_f64(at_most_f64(absolute_f64(x), 746.0), x));
+    const uint64_t shift = ((bits_f64(x) & 0x8000000000000000u) >> 4) - (64ull << 52);
+    const double normal = times_power_f64(exp_rounded_f64(r.high), r.exponent + shift);
+    return multiply_add_f64(normal, double_of_bits(EXPONENT_F64(0) - shift), r.high - r.high);
 }
 
 /* exp for x <= 0 (and NaN): no upper bound, and the two factors need no choice. */
 FASTLOSS_INLINE float exp_nonpositive_f32(float x)
 {
     const reduced_f32 r = reduce_f32(at_least_f32(x, -104.0f));
-    return exp_rounded_f32(r.high) * float_of_bits(r.exponent + EXPONENT_F32(32)) * 0x1p-32f;
+    const float normal = times_power_f32(exp_rounded_f32(r.high), r.exponent + (32u << 23));
+    return multiply_add_f32(normal, 0x1p-32f, r.high - r.high);
 }
 
 FASTLOSS_INLINE double exp_nonpositive_f64(double x)
 {
     const reduced_f64 r = reduce_f64(at_least_f64(x, -746.0));
-    return exp_rounded_f64(r.high) * double_of_bits(r.exponent + EXPONENT_F64(64)) * 0x1p-64;
+    const double normal = times_power_f64(exp_rounded_f64(r.high), r.exponent + (64ull << 52));
+    return multiply_add_f64(normal, 0x1p-64, r.high - r.high);
 }
 
 /* (e^x - 1) / 2 from scale = 2^(n-1) and shifted = scale - 1/2 as a pair. Halved, because 2^n
@@ -546,68 +593,53 @@ FASTLOSS_INLINE double log1p_f64(double x)
     return x < (double)INFINITY ? defined : x;
 }
 
-/* log(1 + x) + change, for a tiny change, where log(1 + x) = x - x^2/4 + x^2 q(x - 1/2) on the
- * whole of [+0, 1]: as many terms as log takes, and no reduction. q is minimax for the relative
- * error, 2^-27.3 and 2^-56.5. Two things keep the ulp at x near 1, where neither x^2 nor the
- * coefficients help: the quarter, added as a pair, leaves a q of at most 1/4 instead of 1/2; and
- * about 1/2 the coefficients fall fast, so that Horner's roundings do not pile up. Without FMA the
- * quarter's product rounds in multiply_add; float32 is known to bear that. */
-FASTLOSS_INLINE pair_f32 log1p_unit_pair_f32(float x, float change)
+/* log(1 + x) on the whole of [+0, 1], from s = x / (2 + x) = tanh of its half: 2 s + s^3 q(s^2), q
+ * minimax for the relative error, 2^-27.7 and 2^-59.4. s^2 is at most 1/9, so half as many terms do
+ * as the logarithm takes in x, and the division costs less than they. 2 s is the high part, for it
+ * has no rounding but that of s; what it leaves of x, x = 2 s + s x + rest, is known without error,
+ * and rest - s rest is what the logarithm lacks. */
+FASTLOSS_INLINE pair_f32 log1p_unit_pair_f32(float x)
 {
-    const float z = x - 0.5f;
-    float q = -0x1.b00e42p-9f;
-    q = multiply_add_f32(q, z, 0x1.c2923p-8f);
-    q = multiply_add_f32(q, z, -0x1.4d127ap-7f);
-    q = multiply_add_f32(q, z, 0x1.1135f6p-6f);
-    q = multiply_add_f32(q, z, -0x1.d9ad5ap-6f);
-    q = multiply_add_f32(q, z, 0x1.a281fcp-5f);
-    q = multiply_add_f32(q, z, -0x1.7de01ap-4f);
-    q = multiply_add_f32(q, z, 0x1.6f0d7ap-3f);
-    q = multiply_add_f32(q, z, -0x1.066e0ap-3f);
-    const float high = multiply_add_f32(-0.25f * x, x, x);
-    const float low = multiply_add_f32(-0.25f * x, x, x - high) + change;
-    return (pair_f32){high, multiply_add_f32(x * x, q, low)};
+    const float s = x / (2.0f + x);
+    const float twice = s + s;
+    const float rest = remainder_f32(x - twice, s, x);
+    const float square = s * s;
+    float q = 0x1.1eca32p-2f;
+    q = multiply_add_f32(q, square, 0x1.1ec03ep-2f);
+    q = multiply_add_f32(q, square, 0x1.99d1ccp-2f);
+    q = multiply_add_f32(q, square, 0x1.555502p-1f);
+    return (pair_f32){twice, multiply_add_f32(multiply_add_f32(q, square, -rest), s, rest)};
 }
 
-FASTLOSS_INLINE pair_f64 log1p_unit_pair_f64(double x, double change)
+FASTLOSS_INLINE pair_f64 log1p_unit_pair_f64(double x)
 {
-    const double z = x - 0.5;
-    const double square = z * z;
-    double even = -0x1.aba90498294c9p-15;
-    double odd = 0x1.a85a3f75a59e2p-16;
-    odd = multiply_add_f64(odd, square, 0x1.ba36ba75aa675p-15);
-    even = multiply_add_f64(even, square, -0x1.2ac4a5063c51ep-14);
-    odd = multiply_add_f64(odd, square, 0x1.0731424f80b04p-13);
-    even = multiply_add_f64(even, square, -0x1.ad8a084869477p-13);
-    odd = multiply_add_f64(odd, square, 0x1.5327483d88aecp-12);
-    even = multiply_add_f64(even, square, -0x1.0ed26aa8e4318p-11);
-    odd = multiply_add_f64(odd, square, 0x1.b3ddba916163dp-11);
-    even = multiply_add_f64(even, square, -0x1.6075daec19d5p-10);
-    odd = multiply_add_f64(odd, square, 0x1.1ebd3f3795c6bp-9);
-    even = multiply_add_f64(even, square, -0x1.d5faf2c8d1818p-9);
-    odd = multiply_add_f64(odd, square, 0x1.84904efde6d13p-8);
-    even = multiply_add_f64(even, square, -0x1.44ba45d7c0feap-7);
-    odd = multiply_add_f64(odd, square, 0x1.131116fb98432p-6);
-    even = multiply_add_f64(even, square, -0x1.da3482488a6adp-6);
-    odd = multiply_add_f64(odd, square, 0x1.a279c04c79c59p-5);
-    even = multiply_add_f64(even, square, -0x1.7ddf1fe86abddp-4);
-    double q = multiply_add_f64(odd, z, even);
-    q = multiply_add_f64(q, z, 0x1.6f0d7bd624be3p-3);
-    q = multiply_add_f64(q, z, -0x1.066e09a033dap-3);
-    const double high = multiply_add_f64(-0.25 * x, x, x);
-    const double low = remainder_f64(x - high, 0.25 * x, x) + change;
-    return (pair_f64){high, multiply_add_f64(x * x, q, low)};
+    const double s = x / (2.0 + x);
+    const double twice = s + s;
+    const double rest = remainder_f64(x - twice, s, x);
+    const double square = s * s, fourth = square * square;
+    double odd = 0x1.5c789df390ce8p-3;
+    double even = 0x1.55b172eed1ed2p-4;
+    odd = multiply_add_f64(odd, fourth, 0x1.efd8315001bb4p-4);
+    even = multiply_add_f64(even, fourth, 0x1.1067c6d815c88p-3);
+    odd = multiply_add_f64(odd, fourth, 0x1.3b1ddb509ff64p-3);
+    even = multiply_add_f64(even, fourth, 0x1.745cb4018934ap-3);
+    odd = multiply_add_f64(odd, fourth, 0x1.c71c741c6a286p-3);
+    even = multiply_add_f64(even, fourth, 0x1.249249208c688p-2);
+    odd = multiply_add_f64(odd, fourth, 0x1.99999999a074fp-2);
+    even = multiply_add_f64(even, fourth, 0x1.5555555555535p-1);
+    const double q = multiply_add_f64(odd, square, even);
+    return (pair_f64){twice, multiply_add_f64(multiply_add_f64(q, square, -rest), s, rest)};
 }
 
 FASTLOSS_INLINE float log1p_unit_f32(float x)
 {
-    const pair_f32 sum = log1p_unit_pair_f32(x, -0.0f);
+    const pair_f32 sum = log1p_unit_pair_f32(x);
     return sum.high + sum.low;
 }
 
 FASTLOSS_INLINE double log1p_unit_f64(double x)
 {
-    const pair_f64 sum = log1p_unit_pair_f64(x, -0.0);
+    const pair_f64 sum = log1p_unit_pair_f64(x);
     return sum.high + sum.low;
 }
 
@@ -675,9 +707,9 @@ FASTLOSS_INLINE float softplus_f32(float x)
     const float power = float_of_bits(r.exponent + EXPONENT_F32(32)) * 0x1p-32f;
     const pair_f32 e = {m.high * power, m.low * power};
     const float slope = multiply_add_f32(e.high, -0.5f, 0.957f);
-    const pair_f32 log1p = log1p_unit_pair_f32(e.high, e.low * slope);
+    const pair_f32 log1p = log1p_unit_pair_f32(e.high);
     const pair_f32 sum = exact_sum_f32(at_least_f32(x, 0.0f), log1p.high);
-    const float result = sum.high + (sum.low + log1p.low);
+    const float result = sum.high + (sum.low + multiply_add_f32(e.low, slope, log1p.low));
     return x > 104.0f ? x : result;
 }
 
@@ -688,9 +720,9 @@ FASTLOSS_INLINE double softplus_f64(double x)
     const double power = double_of_bits(r.exponent + EXPONENT_F64(64)) * 0x1p-64;
     const pair_f64 e = {m.high * power, m.low * power};
     const double slope = multiply_add_f64(e.high, -0.5, 0.957);
-    const pair_f64 log1p = log1p_unit_pair_f64(e.high, e.low * slope);
+    const pair_f64 log1p = log1p_unit_pair_f64(e.high);
     const pair_f64 sum = exact_sum_f64(at_least_f64(x, 0.0), log1p.high);
-    const double result = sum.high + (sum.low + log1p.low);
+    const double result = sum.high + (sum.low + multiply_add_f64(e.low, slope, log1p.low));
     return x > 746.0 ? x : result;
 }
 

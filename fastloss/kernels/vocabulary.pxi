@@ -12,6 +12,9 @@ cdef extern from "vector_math.h" nogil:
     real sigmoid(real x)
     real softplus(real x)
     real log_sigmoid(real x)
+    real multiply_add(real a, real b, real c)
+    real by_sign(real x, real plus, real minus)
+    real flip_sign(real x, real y)
 
 cdef extern from *:
     """
