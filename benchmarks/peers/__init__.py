@@ -1,0 +1,31 @@
+"""The peers: one module for each library, imported in a process of its own.
+
+A module has ``PEERS``, the names it measures; ``VERSION``; ``start(threads)``, called once; and
+``jobs(case, prediction, target)``, which yields a `suite.Job` for each peer and way of returning
+the result, and nothing for what the library does not have. Each loss is written as an expert user
+of the library would write it, so that a formula may differ from one peer to another.
+"""
+
+from typing import NamedTuple
+
+
+class Runtime(NamedTuple):
+    """A module of this package, and the peers in it."""
+
+    module: str
+    peers: tuple[str, ...]
+
+
+OURS = "fastloss"
+# Not a peer: the limit.
+MEMORY = Runtime("memory", ("memory",))
+RUNTIMES = (
+    Runtime("ours", (OURS,)),
+    Runtime("numpy_expressions", ("NumPy", "NumPy reference")),
+    Runtime("scikit_learn", ("scikit-learn",)),
+    Runtime("pytorch", ("PyTorch", "PyTorch compiled")),
+    Runtime("jax_jit", ("JAX",)),
+    Runtime("tensorflow_function", ("TensorFlow", "TensorFlow XLA")),
+    Runtime("numba_loops", ("Numba",)),
+    Runtime("numexpr_expressions", ("numexpr",)),
+)
