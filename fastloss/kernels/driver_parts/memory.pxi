@@ -23,20 +23,20 @@ cdef enum:
     # Before a block's bytes, which begin a line of the cache, stands what it is.
     HEADER = 64
 
-cdef struct Block:
+cdef struct Region:
     void* memory                # as malloc gave it
     size_t capacity
 
-cdef Block* cached[CACHED_BLOCKS]        # oldest first
+cdef Region* cached[CACHED_BLOCKS]        # oldest first
 cdef int cached_blocks = 0
 cdef size_t cached_bytes = 0
 cdef size_t cache_limit = min(<size_t>1 << 30, fastloss_physical_memory() // 16)
 cdef PyThread_type_lock cache_lock = PyThread_allocate_lock()
 
 
-cdef Block* take_from_cache(int i) noexcept nogil:
+cdef Region* take_from_cache(int i) noexcept nogil:
     global cached_blocks, cached_bytes
-    cdef Block* block = cached[i]
+    cdef Region* block = cached[i]
     cached_blocks -= 1
     cached_bytes -= block.capacity
     while i < cached_blocks:
@@ -52,7 +52,7 @@ cdef void shrink_cache(size_t limit, int blocks) noexcept nogil:
 
 
 cdef void* cache_malloc(void* context, size_t size) noexcept nogil:
-    cdef Block* block = NULL
+    cdef Region* block = NULL
     cdef void* memory
     cdef int i, best = -1
     PyThread_acquire_lock(cache_lock, 1)
@@ -73,7 +73,7 @@ cdef void* cache_malloc(void* context, size_t size) noexcept nogil:
         if memory == NULL:
             return NULL
         fastloss_huge_pages(memory, size)
-        block = <Block*>((<size_t>memory + (HEADER - 1)) & ~<size_t>(HEADER - 1))
+        block = <Region*>((<size_t>memory + (HEADER - 1)) & ~<size_t>(HEADER - 1))
         block.memory = memory
         block.capacity = size
     return <char*>block + HEADER
@@ -81,10 +81,10 @@ cdef void* cache_malloc(void* context, size_t size) noexcept nogil:
 
 cdef void cache_free(void* context, void* data, size_t size) noexcept nogil:
     global cached_blocks, cached_bytes
-    cdef Block* block
+    cdef Region* block
     if data == NULL:
         return
-    block = <Block*>(<char*>data - HEADER)
+    block = <Region*>(<char*>data - HEADER)
     PyThread_acquire_lock(cache_lock, 1)
     if block.capacity > cache_limit:
         free(block.memory)
@@ -110,7 +110,7 @@ cdef void* cache_realloc(void* context, void* data, size_t size) noexcept nogil:
     cdef size_t capacity = 0
     cdef void* moved
     if data != NULL:
-        capacity = (<Block*>(<char*>data - HEADER)).capacity
+        capacity = (<Region*>(<char*>data - HEADER)).capacity
         if size <= capacity:
             return data
     moved = cache_malloc(context, size)
