@@ -70,13 +70,18 @@ cdef void linear_reduce_tile(LinearRow* row) noexcept nogil:
     cdef double before = row.maximum
     cdef double decay, masses
     cdef double disorder = 0
+    cdef ClassTile tile
     if row.bias != NULL or row.soft_cap != 0:
         linear_logits(row, buffer)
         z = buffer
     k = row.label - row.first
     if 0 <= k < n:
         row.at_label = z[k]
-    softmax_row(z, n, NULL, &m, &rest)
+    tile.classes = n
+    tile.logits = <void*>z
+    tile.exponentials = NULL
+    tile.next_logits = NULL
+    softmax_row(&tile, &m, &rest)
     if m == -INFINITY:
         # Nothing but -inf, which a mask may make of a whole tile; or NaN.
         for k in range(n):
