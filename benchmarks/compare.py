@@ -16,25 +16,21 @@ from __future__ import annotations
 
 import argparse
 import math
-import multiprocessing
 import os
 import re
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import report
 import suite
-import worker
 from peers import MEMORY, OURS, RUNTIMES, Runtime
 from report import Row
 from suite import Case
-from worker import Key, Trial, available_bytes
+from worker import Key, Trial, Worker, available_bytes
 
 # Seconds. A batch is long enough for the clock, and for what a call costs in a loop; before it the
 # peer works as long, since an idle processor of a virtual machine takes milliseconds to come back.
@@ -50,60 +46,13 @@ class Effort(NamedTuple):
     patience: float
 
 
-FULL, QUICK = Effort(15, 3, 3.0), Effort(7, 2, 0.5)
+FULL, QUICK = Effort(11, 3, 2.0), Effort(7, 2, 0.4)
 # For threads that wait actively after their work to fall asleep.
 PAUSE = 0.005
+# Turns that each worker has in a case for which there is not memory enough for all.
+VISITS = 2
+# After which others have a chance to lock the machine.
 HOLD = 10.0
-TIMEOUT = 300.0
-
-
-class Worker:
-    """A peer's process, seen from here."""
-
-    def __init__(self, runtime: Runtime, threads: int) -> None:
-        self.runtime, self.threads = runtime, threads
-        self.version, self.problem = "", ""
-        self.keys: list[Key] = []
-        self.errors = tempfile.NamedTemporaryFile()  # noqa: SIM115
-        self.start()
-
-    def start(self) -> None:
-        context = multiprocessing.get_context("spawn")
-        self.connection: Connection
-        self.connection, theirs = context.Pipe()
-        arguments = theirs, self.runtime.module, self.threads, self.errors.name
-        self.process = context.Process(target=worker.serve, args=arguments, daemon=True)
-        self.process.start()
-        theirs.close()
-
-    def send(self, *message: Any) -> None:
-        self.connection.send(message)
-
-    def receive(self) -> Any:
-        """The answer; None, with a problem, where there is none."""
-        try:
-            if not self.connection.poll(TIMEOUT):
-                raise EOFError(f"no answer in {TIMEOUT:.0f} s")
-            result, problem = self.connection.recv()
-        except (EOFError, ConnectionError) as failure:
-            self.stop()
-            last = Path(self.errors.name).read_text(errors="replace").splitlines()[-1:]
-            code = self.process.exitcode
-            result, problem = None, f"process ended, exit code {code}: {failure} {''.join(last)}"
-        if problem:
-            self.problem = problem
-        return result
-
-    def ask(self, *message: Any) -> Any:
-        self.send(*message)
-        return self.receive()
-
-    def stop(self) -> None:
-        self.connection.close()
-        self.process.join(1)
-        if self.process.is_alive():
-            self.process.kill()
-            self.process.join()
 
 
 class Turn:
@@ -136,153 +85,158 @@ class Turn:
 
 
 class Comparison:
-    """All workers, and the rows they made."""
+    """All workers, and what they have in common."""
 
     def __init__(self, options: argparse.Namespace) -> None:
-        self.options = options
         self.effort = QUICK if options.quick else FULL
         self.turn = Turn(options.lock)
         self.turn.share()
-        wanted = [*(r for r in RUNTIMES if wanted_peers(r, options.peers)), MEMORY]
-        started = [Worker(runtime, options.threads) for runtime in wanted]
+        wanted = [Worker(MEMORY, MEMORY.peers, options.threads)]
+        for runtime in RUNTIMES:
+            peers = wanted_peers(runtime, options.peers)
+            wanted += [Worker(runtime, peers, options.threads)] if peers else []
         self.workers = []
-        for each in started:
-            each.version = each.receive()
+        for each in wanted:
+            each.version = each.receive() or ""
             if each.problem:
-                print(f"missing  {', '.join(each.runtime.peers)}: {each.problem}")
+                print(f"missing  {', '.join(each.peers)}: {each.problem}")
             else:
                 self.workers.append(each)
         self.machine = report.machine(options.threads)
         print(" ".join(f"{name} {fact}," for name, fact in self.machine.items())[:-1])
-        versions = ((", ".join(w.runtime.peers), w.version) for w in self.workers if w.version)
+        versions = ((", ".join(w.peers), w.version) for w in self.workers if w.version)
         print(", ".join(" ".join(pair) for pair in versions), "\n", flush=True)
 
     def rows(self, case: Case) -> list[Row]:
         """Measure one case."""
         try:
-            suite.dtype_of(case.dtype)
+            found = Measurement(self, case).rows()
         except ImportError as missing:
             print(f"{case.name}: {missing}")
             return []
-        truth = suite.expected(case)
-        # Where not all of them can have their arrays at once, each loads them for its turn.
-        together = 6 * case.bytes * len(self.workers) < available_bytes()
-        trials: dict[Key, Trial] = {}
-        times: dict[Key, list[float]] = {}
-        self.turn.share()
-        for group in [self.workers] if together else [[each] for each in self.workers]:
-            for each in group:
-                each.send("load", case, wanted_peers(each.runtime, self.options.peers))
-            for each in group:
-                problems = each.receive() or {}
-                trials |= {key: Trial(problem=reason) for key, reason in problems.items()}
-                each.send("trial", None if each.runtime is MEMORY else truth)
-            for each in group:
-                found = each.receive() or {}
-                each.keys = [key for key, trial in found.items() if not trial.problem]
-                trials |= found
-                if not together:
-                    each.ask("release")
-        seconds: dict[Key, float] = {}
-        for number in range(self.effort.rounds + 1):
-            self.turn.take()
-            # In another order each time: who comes after whom matters to memory and caches.
-            start = number % len(self.workers)
-            for each in (*self.workers[start:], *self.workers[:start]):
-                if each.keys and not each.problem:
-                    self._measure(each, case, together, seconds, times)
+        report.relate(found)
         for each in self.workers:
-            if together:
-                each.ask("release")
-            if each.problem:
+            if each.problem:  # it must not spoil the cases to come
                 print(f"{each.runtime.module}: {each.problem}", flush=True)
-                self._restart(each)
-        return self._rows(case, trials, times)
-
-    def _measure(
-        self, each: Worker, case: Case, together: bool, seconds: dict[Key, float],
-        times: dict[Key, list[float]],
-    ) -> None:  # fmt: skip
-        """A worker's turn in a round; the first one finds how long its jobs take."""
-        if not together:
-            self.turn.share()
-            each.ask("load", case, wanted_peers(each.runtime, self.options.peers))
-            self.turn.take()
-        time.sleep(PAUSE)
-        for key in each.keys:
-            if key not in seconds:
-                found = each.ask("seconds", key, 1, 1)
-                if not each.problem and found < LEARN:
-                    found = each.ask("seconds", key, *(math.ceil(LEARN / found),) * 2)
-                seconds[key] = found
-            else:
-                repeat = math.ceil(BATCH / seconds[key])
-                warm = math.ceil(WARM / seconds[key]) if seconds[key] < 10 * WARM else 0
-                found = each.ask("seconds", key, repeat, warm)
-                times.setdefault(key, []).append(found)
-            if each.problem:
-                return
-        each.keys = [
-            key
-            for key in each.keys
-            if len(times.get(key, ()))
-            < max(self.effort.least, self.effort.patience / (seconds[key] + BATCH + WARM))
-        ]
-        if not together:
-            each.ask("release")
-
-    def _restart(self, each: Worker) -> None:
-        """A case that ended a process, or confused it, must not end the others'."""
-        if each.process.is_alive():
-            each.stop()
-        each.problem = ""
-        each.start()
-        each.receive()
-
-    def _rows(
-        self, case: Case, trials: dict[Key, Trial], times: dict[Key, list[float]]
-    ) -> list[Row]:
-        limits = {
-            key[1]: statistics.median(list_) / trials[key].calls
-            for key, list_ in times.items()
-            if key[0] in MEMORY.peers
-        }
-        memory = min(limits, key=limits.__getitem__, default="")
-        limit = limits.get(memory, math.nan)
-        rows = []
-        for (peer, output), trial in trials.items():
-            if peer in MEMORY.peers:
-                continue
-            problem = trial.problem
-            if trial.error > 1:
-                problem = f"wrong by {trial.error:.2g} times the tolerance"
-            list_ = [t / trial.calls for t in times.get((peer, output), [])]
-            median = statistics.median(list_) if list_ else math.nan
-            quartiles = statistics.quantiles(list_) if len(list_) > 1 else [median] * 3
-            version = next(w.version for w in self.workers if peer in w.runtime.peers)
-            rows.append(
-                Row(
-                    **self.machine, case=case.name, loss=case.loss, mode=case.mode,
-                    n=case.size, dtype=case.dtype, peer=peer, version=version, output=output,
-                    statement=trial.statement, rounds=len(list_), median=median,
-                    lower_quartile=quartiles[0], upper_quartile=quartiles[2],
-                    error=trial.error, problem=problem, bytes=case.bytes,
-                    limit=limit, memory=memory,
-                )
-            )  # fmt: skip
-        report.relate(rows)
-        return rows
+                each.stop()
+                each.start()
+                each.receive()
+        return found
 
     def close(self) -> None:
         for each in self.workers:
             each.stop()
 
 
+class Measurement:
+    """One case: who takes which turn, and what comes of it."""
+
+    def __init__(self, comparison: Comparison, case: Case) -> None:
+        self.case, self.comparison = case, comparison
+        self.effort, self.workers, self.turn = (
+            comparison.effort, comparison.workers, comparison.turn,
+        )  # fmt: skip
+        self.truth = suite.expected(case)
+        self.trials: dict[Key, Trial] = {}
+        # Of a statement: about, and as measured.
+        self.seconds: dict[Key, float] = {}
+        self.times: dict[Key, list[float]] = {}
+        self.turn.share()
+        if 6 * case.bytes * len(self.workers) < available_bytes():
+            self._prepare(self.workers)
+            for number in range(self.effort.rounds + 1):
+                for each in self._in_turn(number):
+                    self._round(each)
+            for each in self.workers:
+                each.ask("release")
+            return
+        # Not all of them can have their arrays at once: each comes for some rounds, and again.
+        for number in range(VISITS):
+            for each in self._in_turn(number):
+                self.turn.share()
+                self._prepare([each])
+                for _ in range(-(-self.effort.rounds // VISITS) + 1):
+                    self._round(each)
+                each.ask("release")
+
+    def _in_turn(self, number: int) -> tuple[Worker, ...]:
+        """All workers, in another order each time: it matters who comes after whom."""
+        start = number % len(self.workers)
+        return (*self.workers[start:], *self.workers[:start])
+
+    def _prepare(self, group: Sequence[Worker]) -> None:
+        """Let them make their arrays and run their jobs for the first time, all at once."""
+        for each in group:
+            each.send("load", self.case, each.peers)
+        for each in group:
+            problems = each.receive() or {}
+            self.trials |= {key: Trial(problem=reason) for key, reason in problems.items()}
+            each.send("trial", None if each.runtime is MEMORY else self.truth)
+        for each in group:
+            found = each.receive() or {}
+            self.trials |= found
+            each.keys = [key for key, trial in found.items() if not trial.problem]
+
+    def _round(self, each: Worker) -> None:
+        """One batch of each of its jobs; the first finds how long they take."""
+        if not each.keys:
+            return
+        self.turn.take()
+        time.sleep(PAUSE)
+        for key in each.keys:
+            if key not in self.seconds:
+                found = each.ask("seconds", key, 1, 1)
+                if found and found < LEARN:
+                    found = each.ask("seconds", key, *(math.ceil(LEARN / found),) * 2)
+                self.seconds[key] = found or math.inf
+            else:
+                about = self.seconds[key]
+                warm = math.ceil(WARM / about) if about < 10 * WARM else 0
+                found = each.ask("seconds", key, math.ceil(BATCH / about), warm)
+                self.times.setdefault(key, []).append(found or math.inf)
+        each.keys = [] if each.problem else [key for key in each.keys if self._worth_more(key)]
+
+    def _worth_more(self, key: Key) -> bool:
+        batch = self.seconds[key] + BATCH + WARM
+        return len(self.times.get(key, ())) < max(self.effort.least, self.effort.patience / batch)
+
+    def rows(self) -> list[Row]:
+        limits = {
+            key[1]: statistics.median(list_) / self.trials[key].calls
+            for key, list_ in self.times.items()
+            if key[0] in MEMORY.peers
+        }
+        memory = min(limits, key=limits.__getitem__, default="")
+        return [
+            self._row(each, key, limits.get(memory, math.nan), memory)
+            for each in self.workers
+            if each.runtime is not MEMORY
+            for key in self.trials
+            if key[0] in each.peers
+        ]
+
+    def _row(self, each: Worker, key: Key, limit: float, memory: str) -> Row:
+        case, trial = self.case, self.trials[key]
+        times = [t / trial.calls for t in self.times.get(key, [])]
+        problem = trial.problem
+        if trial.error > 1:
+            problem = f"wrong by {trial.error:.2g} times the tolerance"
+        if not times or math.inf in times:
+            times, problem = [math.nan], problem or each.problem.strip().split("\n")[-1]
+        quartiles = statistics.quantiles(times) if len(times) > 1 else times * 3
+        return Row(
+            **self.comparison.machine,
+            case=case.name, loss=case.loss, mode=case.mode, n=case.size, dtype=case.dtype,
+            peer=key[0], version=each.version, output=key[1], statement=trial.statement,
+            rounds=len(times), median=statistics.median(times), lower_quartile=quartiles[0],
+            upper_quartile=quartiles[2], error=trial.error, problem=problem, bytes=case.bytes,
+            limit=limit, memory=memory,
+        )  # fmt: skip
+
+
 def wanted_peers(runtime: Runtime, asked: Sequence[str] | None) -> tuple[str, ...]:
     """The runtime's peers that were asked for; ourselves always."""
-    return tuple(
-        peer for peer in runtime.peers if not asked or peer in (*asked, OURS) or runtime is MEMORY
-    )
+    return tuple(peer for peer in runtime.peers if not asked or peer in (*asked, OURS))
 
 
 def chosen_cases(options: argparse.Namespace) -> Iterator[Case]:
@@ -294,10 +248,8 @@ def chosen_cases(options: argparse.Namespace) -> Iterator[Case]:
 
 def environment(threads: int) -> None:
     """Tell every library's threads; what it leaves open, the worker's processors decide."""
-    libraries = ("OMP", "MKL", "OPENBLAS", "NUMBA", "NUMEXPR", "NUMEXPR_MAX")
-    for library in libraries:
-        os.environ[f"{library}_NUM_THREADS"] = str(threads)
-    os.environ["NUMEXPR_MAX_THREADS"] = str(threads)
+    for library in ("OMP_NUM", "MKL_NUM", "OPENBLAS_NUM", "NUMBA_NUM", "NUMEXPR_MAX"):
+        os.environ[f"{library}_THREADS"] = str(threads)
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:

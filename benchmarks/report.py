@@ -142,18 +142,19 @@ def table(rows: Sequence[Row]) -> str:
         "| fastloss, allocated | best peer, allocated | times faster |",
         "|---|--:|--:|--:|--:|--:|--:|--:|",
     ]
-    behind = []
+    behind: dict[str, list[str]] = {REUSED: [], ALLOCATED: []}
     cases = by_case(rows)
     for case, found in cases.items():
         cells = [case]
         for output in (REUSED, ALLOCATED):
             ours = next((r for r in found if r.peer == OURS and r.output == output), None)
             best = best_peer(found, output)
+            share = output == REUSED
             if ours is None or not ours.median > 0:
-                cells += [""] * (4 if output == REUSED else 3)
+                cells += [""] * (3 + share)
                 continue
             cells.append(time_text(ours.median))
-            if output == REUSED:
+            if share:
                 cells.append(f"{ours.share:.0%}" if ours.share > 0 else "")
             if best is None:
                 cells += ["", ""]
@@ -161,14 +162,12 @@ def table(rows: Sequence[Row]) -> str:
             cells.append(f"{best.peer} {time_text(best.median)}")
             cells.append(f"{ours.ratio:.2g}" if ours.ratio >= 1 else f"**{ours.ratio:.2f}**")
             if ours.ratio < 1:
-                behind.append(f"{case} ({output})")
+                behind[output].append(case)
         text.append(f"| {' | '.join(cells)} |")
     text.append("")
-    text.append(
-        f"Behind a peer in {len(behind)} of {len(cases)} cases: {'; '.join(behind)}."
-        if behind
-        else f"Ahead of every peer in all {len(cases)} cases."
-    )
+    for output, names in behind.items():
+        count = f"Output {output}: behind a peer in {len(names)} of {len(cases)} cases"
+        text.append(f"* {count}{': ' if names else ''}{', '.join(names)}.")
     wrong = {f"{r.peer} in {r.case}: {r.problem}" for r in rows if r.problem}
     text += [f"* {line}" for line in sorted(wrong)]
     return "\n".join(text) + "\n"

@@ -1,20 +1,26 @@
-"""The process in which `compare.py` runs one of the peers' modules."""
+"""The process in which `compare.py` runs one of the peers' modules: its inside and its outside."""
 
 from __future__ import annotations
 
 import gc
 import importlib
+import multiprocessing
 import os
 import sys
+import tempfile
 import timeit
 import traceback
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from peers import Runtime
 from suite import Case, Job, error, inputs
 
 Key = tuple[str, str]  # peer and output
+
+# Seconds in which any answer must come, compilation included.
+TIMEOUT = 300.0
 
 
 class Trial(NamedTuple):
@@ -104,8 +110,61 @@ def no_memory(size: float) -> str:
     return f"would need {size / 1e9:.1f} GB more than there is"
 
 
+class Worker:
+    """A peer's process, seen from outside. After a problem it does and answers nothing."""
+
+    def __init__(self, runtime: Runtime, peers: tuple[str, ...], threads: int) -> None:
+        self.runtime, self.peers, self.threads = runtime, peers, threads
+        self.version = ""
+        # The jobs that are to have more rounds.
+        self.keys: list[Key] = []
+        self.errors = tempfile.NamedTemporaryFile()  # noqa: SIM115
+        self.start()
+
+    def start(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.connection: Connection
+        self.connection, theirs = context.Pipe()
+        self.problem = ""
+        arguments = theirs, self.runtime.module, self.threads, self.errors.name
+        self.process = context.Process(target=serve, args=arguments, daemon=True)
+        self.process.start()
+        theirs.close()
+
+    def send(self, *message: Any) -> None:
+        if not self.problem:
+            self.connection.send(message)
+
+    def receive(self) -> Any:
+        """The answer; None where there is a problem."""
+        if self.problem:
+            return None
+        try:
+            if not self.connection.poll(TIMEOUT):
+                raise EOFError(f"no answer in {TIMEOUT:.0f} s")
+            result, self.problem = self.connection.recv()
+        except (EOFError, ConnectionError) as failure:
+            self.stop()
+            last = Path(self.errors.name).read_text(errors="replace").splitlines()[-1:]
+            reasons = (f"exit code {self.process.exitcode}", str(failure), *last)
+            self.problem = "its process ended: " + "; ".join(filter(None, reasons))
+            return None
+        return result
+
+    def ask(self, *message: Any) -> Any:
+        self.send(*message)
+        return self.receive()
+
+    def stop(self) -> None:
+        self.connection.close()
+        self.process.join(1)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()
+
+
 def serve(connection: Connection, module: str, threads: int, errors: str) -> None:
-    """Answer (method, arguments) with (result, problem), one of them None.
+    """Answer (method, arguments) with (result, problem); one of them is empty.
 
     What libraries say goes to a file, whose last words matter only if they are the last.
     """
@@ -115,13 +174,13 @@ def serve(connection: Connection, module: str, threads: int, errors: str) -> Non
     except Exception as failure:
         connection.send((None, f"{type(failure).__name__}: {failure}"))
         return
-    connection.send((bench.runtime.VERSION, None))
+    connection.send((bench.runtime.VERSION, ""))
     while True:
         try:
             method, *arguments = connection.recv()
         except EOFError:
             return
         try:
-            connection.send((getattr(bench, method)(*arguments), None))
+            connection.send((getattr(bench, method)(*arguments), ""))
         except Exception:
             connection.send((None, traceback.format_exc()))

@@ -43,8 +43,15 @@ TYPES = {"float32": float, "float64": np.float64}
 CONSTANTS = {"zero": 0.0, "one": 1.0, "two": 2.0, "half": 0.5, "log_2": np.log(2)}
 
 
+# Its threads cost about 50 microseconds.
+WORTH_THREADS = 1 << 15
+
+_threads = 1
+
+
 def start(threads: int) -> None:
-    numexpr.set_num_threads(threads)
+    global _threads
+    _threads = threads
 
 
 class Expression:
@@ -66,6 +73,7 @@ class Expression:
 def jobs(case: Case, prediction: Array, target: Array) -> Iterator[Job]:
     if case.half or case.mode != "value_and_grad":
         return
+    numexpr.set_num_threads(_threads if case.size >= WORTH_THREADS else 1)
     if case.of_classes:
         yield from cross_entropy(case, prediction, target)
         return

@@ -1,6 +1,7 @@
 """NumPy: the formulas by hand, in place where that saves a pass; and fastloss.reference."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -134,39 +135,41 @@ FUNCTIONS: dict[tuple[str, str], Callable[..., Any]] = {
 }
 
 
+def in_float32(function: Callable[..., Any]) -> Callable[..., Any]:
+    """For short types: a sum in float16 overflows, and NumPy has no bfloat16."""
+
+    def value_and_grad(z: Array, t: Array) -> tuple[Any, Array]:
+        labels = t.ndim < z.ndim
+        value, gradient = function(z.astype(np.float32), t if labels else t.astype(np.float32))
+        return value, gradient.astype(z.dtype)
+
+    return value_and_grad
+
+
 def jobs(case: Case, prediction: Array, target: Array) -> Iterator[Job]:
-    function = FUNCTIONS.get((case.loss, case.mode))
-    results = ", ".join(case.results)
-    names: dict[str, Any] = {"prediction": prediction, "target": target, **case.parameters}
-    if function is not None:
-        out = outputs(case)
-        names |= {"function": function, "out": out[0] if len(out) == 1 else out}
-        names["short"], names["float32"] = prediction.dtype, np.float32
-        arguments = "prediction, target"
-        parameters = "".join(f", {name}={name}" for name in case.parameters)
-        if case.half:  # in float32: a sum in float16 overflows, and there is no bfloat16
-            arguments = "prediction.astype(float32), target.astype(float32)"
-            parameters += f"); {case.results[-1]} = {case.results[-1]}.astype(short"
-        else:
-            yield Job(
-                "NumPy", REUSED, f"{results} = function({arguments}, out{parameters})", names,
-                temporaries=8,
-            )  # fmt: skip
-        yield Job(
-            "NumPy", ALLOCATED, f"{results} = function({arguments}{parameters})", names,
-            temporaries=8,
-        )  # fmt: skip
+    function = partial(FUNCTIONS[case.loss, case.mode], **case.parameters)
+    out = outputs(case)
+    names: dict[str, Any] = {
+        "function": in_float32(function) if case.half else function,
+        "prediction": prediction,
+        "target": target,
+        "out": out[0] if len(out) == 1 else out,
+    }
+    call = f"{', '.join(case.results)} = function"
+    if not case.half:
+        yield Job("NumPy", REUSED, f"{call}(prediction, target, out)", names, temporaries=8)
+    yield Job("NumPy", ALLOCATED, f"{call}(prediction, target)", names, temporaries=8)
     if case.half:
         return
-    reduction = "mean" if "value" in case.results else "sum"
-    names["loss"] = getattr(fl, case.loss)(**case.parameters, reduction=reduction)
-    names["evaluate"] = reference.evaluate
-    first = "" if "value" in case.results else "_, "
-    order = 1 if "value" in case.results else 2
+    with_value = "value" in case.results
+    loss = getattr(fl, case.loss)(**case.parameters, reduction="mean" if with_value else "sum")
+    names = {"evaluate": reference.evaluate, "loss": loss, **names}
+    results = ("" if with_value else "_, ") + ", ".join(case.results)
+    order = 1 if with_value else 2
     yield Job(
         "NumPy reference",
         ALLOCATED,
-        f"{first}{results} = evaluate(loss, prediction, target, order={order}, dtype=None)",
+        f"{results} = evaluate(loss, prediction, target, order={order}, dtype=None)",
         names,
         temporaries=24,
     )
