@@ -37,12 +37,12 @@ Array = NDArray[Any]
 DEFAULT_MEMORY = 64 * 2**20
 # Widths of a tile in classes. A wide tile takes memory from the logits; a narrow one lets the sums
 # over tiles come more often.
-WIDTHS = (64, 128, 192, 256, 384, 512, 768, 1024)
+WIDTHS = (64, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048)
 # What was measured, in rows of one product: another stage, a product besides its rows, and a row of
 # a stage for each tile.
 STAGE_COST = 130
 PRODUCT_COST = 50
-TILE_COST = 40
+TILE_COST = 150
 # Numbers between the rows of a tile: at a distance of 4096 bytes they would share a cache's sets.
 PADDING = 16
 # What the passes take for a logit on one thread, about.
@@ -63,6 +63,7 @@ class Needs:
     size: int  # bytes of a number in the products
     fixed: int  # bytes whatever the plan
     gradients: bool
+    grad_hidden: bool
     grad_weight: bool
     grad_weight_direct: bool  # written by the BLAS
     spare_rows: int  # whose logits fit where grad_weight will stand
@@ -70,21 +71,22 @@ class Needs:
     hidden_buffer: bool
     grad_buffer: bool  # of the hidden's gradient
     weight_buffer: bool
-    product_buffer: bool
 
-    def adds(self, stages: int) -> bool:
-        """Return whether products go to a buffer, to be added from there."""
-        return self.product_buffer or (stages > 1 and self.grad_weight)
+    def product_numbers(self, width: int, stages: int, largest: int) -> int:
+        """Return how many numbers the largest product has that is added to another."""
+        rows = min(piece(width), largest) if self.grad_hidden else 0
+        if self.grad_weight and (stages > 1 or not self.grad_weight_direct):
+            rows = max(rows, width)
+        return rows * self.features
 
-    def width_bytes(self, stages: int, largest: int) -> int:
-        """Return the bytes for each class of a tile."""
-        tiles = self.weight_buffer + self.adds(stages)
-        return self.size * (largest + tiles * self.features)
-
-    def other_bytes(self, largest: int) -> int:
-        """Return the bytes that do not depend on a tile's width, without kept logits."""
-        buffers = (self.hidden_buffer + self.grad_buffer) * self.features * self.size
-        return self.fixed + ROW_BYTES * self.rows + (STAGE_ROW_BYTES + buffers) * largest
+    def bytes(self, width: int, stages: int, largest: int) -> int:
+        """Return the memory that a plan takes, without kept logits."""
+        numbers = self.product_numbers(width, stages, largest)
+        numbers += self.weight_buffer * width * self.features
+        numbers += (self.hidden_buffer + self.grad_buffer) * largest * self.features
+        numbers += largest * (width + PADDING)
+        rows = ROW_BYTES * self.rows + STAGE_ROW_BYTES * largest
+        return self.fixed + rows + numbers * self.size
 
 
 class Plan(NamedTuple):
@@ -99,19 +101,14 @@ def plan(needs: Needs, memory: int | None) -> Plan:
     """Return the cheapest plan within `memory`, or raise."""
     spare = min(needs.spare_rows, needs.rows)
     widths = [w for w in WIDTHS if w < needs.classes] or [needs.classes]
-    splits = []
-    for stages in (1,) if needs.one_stage else numbers_of_stages(needs.rows):
-        more = -(-(needs.rows - spare) // stages)
-        largest = spare + more
-        splits.append(
-            (stages, more, needs.width_bytes(stages, largest), needs.other_bytes(largest))
-        )
-    least = min(other + (widths[0] + PADDING) * each for _, _, each, other in splits)
+    numbers = (1,) if needs.one_stage else numbers_of_stages(needs.rows)
+    splits = [(stages, -(-(needs.rows - spare) // stages)) for stages in numbers]
+    least = min(needs.bytes(widths[0], stages, spare + more) for stages, more in splits)
     bound = least + DEFAULT_MEMORY if memory is None else memory
     plans = []
-    for stages, more, each, other in splits:
+    for stages, more in splits:
         for width in widths:
-            left = bound - other - (width + PADDING) * each
+            left = bound - needs.bytes(width, stages, spare + more)
             if left < 0:
                 break
             kept = min(left // (needs.classes * needs.size), more) if needs.gradients else 0
@@ -197,6 +194,7 @@ def needs_of(call: Call) -> Needs:
         size=size,
         fixed=call.fixed + 8 * classes * (call.grad_bias is not None),
         gradients=any(g is not None for g in (grad_hidden, grad_weight, call.grad_bias)),
+        grad_hidden=grad_hidden is not None,
         grad_weight=grad_weight is not None,
         grad_weight_direct=direct,
         spare_rows=spare,
@@ -205,7 +203,6 @@ def needs_of(call: Call) -> Needs:
         grad_buffer=grad_hidden is not None
         and not (in_place and is_matrix(grad_hidden, call.dtype)),
         weight_buffer=not is_matrix(call.weight, call.dtype),
-        product_buffer=grad_hidden is not None or (grad_weight is not None and not direct),
     )
 
 
@@ -219,11 +216,12 @@ class Run:
         self.level, self.team = level, team
         self.stages = [slice(*pair) for pair in itertools.pairwise(planned.bounds)]
         largest = self.stages[0].stop
-        tile = planned.width * needs.features
         self.hidden_buffer = self.buffer(needs.hidden_buffer * largest * needs.features)
         self.grad_buffer = self.buffer(needs.grad_buffer * largest * needs.features)
-        self.weight_buffer = self.buffer(needs.weight_buffer * tile)
-        self.product_buffer = self.buffer(needs.adds(len(self.stages)) * tile)
+        self.weight_buffer = self.buffer(needs.weight_buffer * planned.width * needs.features)
+        self.product_buffer = self.buffer(
+            needs.product_numbers(planned.width, len(self.stages), largest)
+        )
         self.logits_buffer = self.buffer(largest * (planned.width + PADDING))
         self.kept_buffer = self.buffer(planned.kept * needs.classes)
         self.bias_sums = np.zeros(needs.classes if call.grad_bias is not None else 0)
@@ -383,7 +381,7 @@ class Run:
         total = grad[self.stage]
         if self.needs.grad_buffer:
             total = matrix(self.grad_buffer, self.n, features)
-        for part in slices(self.n, self.planned.width):
+        for part in slices(self.n, piece(self.planned.width)):
             if first:
                 np.matmul(gradient[part], weight, out=total[part])
                 continue
@@ -421,6 +419,11 @@ def run(call: Call, memory: int | None, level: driver.Level, n_threads: int | No
     seconds = SECONDS * needs.rows * needs.classes
     with np.errstate(all="ignore"), driver.Team(seconds, n_threads) as team:
         return Run(call, needs, planned, level, team).run()
+
+
+def piece(width: int) -> int:
+    """Return how many rows of grad_hidden a product adds to at a time."""
+    return min(2 * width, 1024)
 
 
 def matrix(numbers: Array, rows: int, columns: int) -> Array:

@@ -73,7 +73,7 @@ ctypedef void (*columns_function)(
 
 cdef enum:
     # Classes of a tile of a vocabulary, at most.
-    COLUMNS = 1024
+    COLUMNS = 2048
 
 # One row of logits that come a tile of the vocabulary at a time: what is known of it so far, and
 # later what its gradient is made of.
