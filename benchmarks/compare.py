@@ -50,7 +50,7 @@ FULL, QUICK = Effort(11, 3, 2.0), Effort(7, 2, 0.4)
 # For threads that wait actively after their work to fall asleep.
 PAUSE = 0.005
 # Turns that each worker has in a case for which there is not memory enough for all.
-VISITS = 2
+VISITS, ROUNDS_OF_A_VISIT = 2, 3
 # After which others have a chance to lock the machine.
 HOLD = 10.0
 
@@ -137,6 +137,7 @@ class Measurement:
             comparison.effort, comparison.workers, comparison.turn,
         )  # fmt: skip
         self.truth = suite.expected(case)
+        self.tried: list[Worker] = []
         self.trials: dict[Key, Trial] = {}
         # Of a statement: about, and as measured.
         self.seconds: dict[Key, float] = {}
@@ -155,7 +156,7 @@ class Measurement:
             for each in self._in_turn(number):
                 self.turn.share()
                 self._prepare([each])
-                for _ in range(-(-self.effort.rounds // VISITS) + 1):
+                for _ in range(ROUNDS_OF_A_VISIT + (number == 0)):
                     self._round(each)
                 each.ask("release")
 
@@ -165,17 +166,21 @@ class Measurement:
         return (*self.workers[start:], *self.workers[:start])
 
     def _prepare(self, group: Sequence[Worker]) -> None:
-        """Let them make their arrays and run their jobs for the first time, all at once."""
+        """Let them make their arrays and, once, run and check their jobs; all at the same time."""
         for each in group:
             each.send("load", self.case, each.peers)
+        new = []
         for each in group:
             problems = each.receive() or {}
-            self.trials |= {key: Trial(problem=reason) for key, reason in problems.items()}
-            each.send("trial", None if each.runtime is MEMORY else self.truth)
-        for each in group:
+            if each not in self.tried:
+                new.append(each)
+                self.trials |= {key: Trial(problem=reason) for key, reason in problems.items()}
+                each.send("trial", None if each.runtime is MEMORY else self.truth)
+        for each in new:
             found = each.receive() or {}
             self.trials |= found
             each.keys = [key for key, trial in found.items() if not trial.problem]
+        self.tried += new
 
     def _round(self, each: Worker) -> None:
         """One batch of each of its jobs; the first finds how long they take."""
