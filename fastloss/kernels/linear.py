@@ -11,7 +11,8 @@ that there must be, so as many as possible are kept:
 
 * where grad_weight's tile will stand, which nobody needs before. It has room for the tile's logits
   of as many rows as a row of the weight has numbers;
-* in `memory`, as far as it goes.
+* in `memory`, as far as it goes;
+* those of the last tile of all rows, with which the second pass begins: they are there still.
 
 With more rows than that the call goes in stages, each with some of the rows, which use `memory` in
 turn. The stages after the first add to grad_weight and read the weight anew; that costs as much as
@@ -100,7 +101,9 @@ class Plan(NamedTuple):
 def plan(needs: Needs, memory: int | None) -> Plan:
     """Return the cheapest plan within `memory`, or raise."""
     spare = min(needs.spare_rows, needs.rows)
-    widths = [w for w in WIDTHS if w < needs.classes] or [needs.classes]
+    widths = [w for w in WIDTHS if w < needs.classes]
+    if needs.classes <= WIDTHS[-1]:
+        widths.append(needs.classes)
     numbers = (1,) if needs.one_stage else numbers_of_stages(needs.rows)
     splits = [(stages, -(-(needs.rows - spare) // stages)) for stages in numbers]
     least = min(needs.bytes(widths[0], stages, spare + more) for stages, more in splits)
@@ -111,8 +114,10 @@ def plan(needs: Needs, memory: int | None) -> Plan:
             left = bound - needs.bytes(width, stages, spare + more)
             if left < 0:
                 break
-            kept = min(left // (needs.classes * needs.size), more) if needs.gradients else 0
-            again = more - kept + PRODUCT_COST if needs.gradients and kept < more else 0
+            kept = again = 0
+            if needs.gradients and width < needs.classes:
+                kept = min(left // (needs.classes * needs.size), more)
+                again = more - kept + PRODUCT_COST if kept < more else 0
             cost = stages * again + STAGE_COST * (stages - 1) + TILE_COST * needs.rows / width
             plans.append((cost, width, more, kept))
     if not plans:
@@ -224,6 +229,7 @@ class Run:
         )
         self.logits_buffer = self.buffer(largest * (planned.width + PADDING))
         self.kept_buffer = self.buffer(planned.kept * needs.classes)
+        self.tiles = slices(needs.classes, planned.width)
         self.bias_sums = np.zeros(needs.classes if call.grad_bias is not None else 0)
         self.results = np.empty((3, needs.rows))
         self.argmax = np.empty(needs.rows, np.intp)
@@ -282,7 +288,7 @@ class Run:
     def kept(self, tile: slice) -> list[Array]:
         """Return where the logits of the first rows are kept, as one matrix for each place."""
         needs = self.needs
-        if not needs.gradients:
+        if not needs.gradients or tile is self.tiles[-1]:
             return []
         places = []
         columns, left = tile.stop - tile.start, self.n
@@ -309,7 +315,7 @@ class Run:
         """Pass over the logits for the first time."""
         call, classes = self.call, self.needs.classes
         share_before = 0.0
-        for tile in slices(classes, self.planned.width):
+        for tile in self.tiles:
             logits = self.logits(tile)
             np.matmul(self.hidden, self.weight_tile(tile).T, out=logits)
             self.sweep.reduce(logits, tile.start, share_before, self.kept(tile))
@@ -355,9 +361,10 @@ class Run:
     def derive(self) -> None:
         """Pass over the logits again, for the gradients."""
         call, needs = self.call, self.needs
-        for tile in slices(needs.classes, self.planned.width):
+        for tile in reversed(self.tiles):
             gradient, weight, kept = self.logits(tile), self.weight_tile(tile), self.kept(tile)
-            again = slice(sum(map(len, kept)), self.n)
+            last = tile is self.tiles[-1]
+            again = slice(self.n if last else sum(map(len, kept)), self.n)
             if again.start < self.n:
                 np.matmul(self.hidden[again], weight.T, out=gradient[again])
             self.sweep.derive(gradient, tile.start, kept)
@@ -366,7 +373,7 @@ class Run:
             if call.grad_bias is not None:
                 self.sweep.column_sums(gradient, self.bias_sums[tile])
             if call.grad_hidden is not None:
-                self.add_grad_hidden(call.grad_hidden, gradient, weight, tile.start == 0)
+                self.add_grad_hidden(call.grad_hidden, gradient, weight, last)
         if call.grad_hidden is None or not needs.grad_buffer:
             return
         total = matrix(self.grad_buffer, self.n, needs.features)
