@@ -261,9 +261,7 @@ def test_outputs_beyond_the_caches(shape: tuple[int, int], dtype: Any) -> None:
     loss = fl.CrossEntropy(axis=axis, reduction="sum")
     half = [np.s_[:1000], np.s_[1000:2000]] if axis else [np.s_[:, :1000], np.s_[:, 1000:2000]]
     space = np.zeros(2 * logits.size + 3, dtype)
-    outs = tuple(
-        space[1 + i : 1 + i + logits.size].reshape(shape) for i in (0, logits.size + 1)
-    )
+    outs = tuple(space[1 + i : 1 + i + logits.size].reshape(shape) for i in (0, logits.size + 1))
     _, gradient, hessian = loss.value_grad_hess(logits, labels, out=outs)
     for part, rows in zip(half, (np.s_[:1000], np.s_[1000:2000]), strict=True):
         some = loss.value_grad_hess(logits[part], labels[rows])

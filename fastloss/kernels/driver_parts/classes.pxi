@@ -32,7 +32,7 @@ cdef inline bint rows_are_nearer(const Job* job, const Operand* operand) noexcep
 
 
 cdef bint in_blocks(const Job* job) noexcept nogil:
-    # Rows side by side? Not for a few rows of many classes, most of a block would be padding.
+    # Rows side by side? Not for a few rows of many classes, where most of a block would be padding.
     if job.classes <= FEW_CLASSES and (job.n >= LANES // 2 or job.classes <= LANES):
         return True
     return (rows_are_nearer(job, &job.operands[PREDICTION])
