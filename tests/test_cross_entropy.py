@@ -100,8 +100,17 @@ def test_an_unsigned_label_out_of_range(label: int) -> None:
     labels[3] = label
     with pytest.raises(IndexError, match=str(label)):
         fl.CrossEntropy()(logits, labels)
-    with pytest.raises(IndexError):
-        fl.CrossEntropy()(logits, np.full(70, 2**64 - 1, np.uint64))
+    for large in (2**64 - 1, 2**64 - 100, 2**63):
+        with pytest.raises(IndexError, match=str(large)):
+            fl.CrossEntropy()(logits, np.full(70, large, np.uint64))
+
+
+def test_a_neighbour_of_a_large_ignore_index() -> None:
+    """As doubles the two would be the same."""
+    logits, labels = logits_and_labels()
+    labels[41] = 2**53 + 1
+    with pytest.raises(IndexError, match=str(2**53 + 1)):
+        fl.CrossEntropy(ignore_index=2**53)(logits, labels)
 
 
 def test_a_position_of_several_axes() -> None:
@@ -208,6 +217,57 @@ def test_the_class_axis_anywhere(shape: tuple[int, ...], kind: str, dtype: Any) 
                     rtol=40 * np.finfo(dtype).eps,
                     atol=4 * np.finfo(dtype).eps * abs(truth).max(),
                 )
+
+
+@all_dtypes
+@pytest.mark.parametrize("kind", ["labels", "probabilities"])
+@pytest.mark.parametrize("dimensions", [(3, 5000), (19, 3001), (130, 700), (200, 33)])
+def test_rows_that_lie_nearer_than_classes(
+    dimensions: tuple[int, int], kind: str, dtype: Any
+) -> None:
+    """Long runs of one class, of any stride, type and byte order, in inputs and outputs."""
+    classes, n = dimensions
+    random = np.random.default_rng(0)
+    logits = random.normal(size=(n, classes)).astype(dtype)
+    target: Array = random.integers(0, classes, n)
+    if kind == "probabilities":
+        target = random.dirichlet(np.ones(classes), n).astype(dtype)
+    loss = fl.CrossEntropy()
+    expected = loss.value_grad_hess(np.asfortranarray(logits), target)
+    agree(loss, np.asfortranarray(logits), target)
+    wide = np.zeros((classes, 2 * n), dtype).T
+    wide[::2] = logits
+    reverse = np.asfortranarray(logits[::-1])[::-1]
+    swapped = np.asfortranarray(logits.astype(logits.dtype.newbyteorder(">")))
+    for arranged in (wide[::2], reverse, swapped):
+        for one, other in zip(loss.value_grad_hess(arranged, target), expected, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-5 if dtype == np.float32 else 1e-13)
+    outs = np.zeros((n, classes), dtype), wide[::2]
+    value, gradient, hessian = loss.value_grad_hess(np.asfortranarray(logits), target, out=outs)
+    assert value == expected[0]
+    np.testing.assert_array_equal(gradient, expected[1])
+    np.testing.assert_array_equal(hessian, expected[2])
+    np.testing.assert_array_equal(wide[1::2], 0)
+
+
+@all_dtypes
+@pytest.mark.parametrize("shape", [(700_000, 7), (9_000, 600), (7, 700_000)])
+def test_outputs_beyond_the_caches(shape: tuple[int, int], dtype: Any) -> None:
+    """They are written another way, at any alignment, with the same bits."""
+    random = np.random.default_rng(0)
+    axis = int(shape[0] > shape[1])
+    logits = random.standard_normal(shape, np.float32).astype(dtype)
+    labels = random.integers(0, shape[axis], shape[1 - axis])
+    loss = fl.CrossEntropy(axis=axis, reduction="sum")
+    half = [np.s_[:1000], np.s_[1000:2000]] if axis else [np.s_[:, :1000], np.s_[:, 1000:2000]]
+    space = np.zeros(2 * logits.size + 3, dtype)
+    outs = tuple(space[1 + i : 1 + i + logits.size].reshape(shape) for i in (0, logits.size + 1))
+    _, gradient, hessian = loss.value_grad_hess(logits, labels, out=outs)
+    for part, rows in zip(half, (np.s_[:1000], np.s_[1000:2000]), strict=True):
+        some = loss.value_grad_hess(logits[part], labels[rows])
+        np.testing.assert_array_equal(gradient[part], some[1])
+        np.testing.assert_array_equal(hessian[part], some[2])
+    assert space[0] == space[1 + logits.size] == space[-1] == 0
 
 
 @pytest.mark.parametrize("loss_class", [fl.CrossEntropy, fl.LogLoss])

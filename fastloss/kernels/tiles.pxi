@@ -31,7 +31,11 @@ cdef struct ClassTile:
     Py_ssize_t stride
     void* logits                    # a block's are replaced by exponentials, and these by the gradient
     void* exponentials              # a row's, for the time being
-    const void* next_logits         # of the row that will follow, to be fetched meanwhile; NULL
+    # Of the row or block that will probably follow, to be fetched meanwhile; NULL. In bytes, from a
+    # block's row to its next, and to the LANES rows of the next class.
+    const char* next_logits
+    Py_ssize_t next_row
+    Py_ssize_t next_class
     const void* probabilities       # of the targets; NULL when there are labels
     const void* label               # per row of a block, as reals; -1: ignored
     Py_ssize_t ignored              # how many of the block's rows are

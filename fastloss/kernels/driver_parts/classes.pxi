@@ -11,42 +11,61 @@ cdef enum:
     # Elements, not rows, of a chunk.
     CLASS_CHUNK = 16384
     # Bytes of a block's logits, which exponentials and gradient replace: with what else is read and
-    # written they stay in the first cache.
+    # written they stay in the first cache. Where all rows of one class lie together, each class is a
+    # place of its own in memory, and arriving there costs more than reading 2 KiB: runs of several
+    # are worth the second cache.
     BLOCK_BYTES = 8192
+    RUNS_BYTES = 262144
+    RUN_ROWS = 2048
     # A block has its labels as reals, and float is exact so far.
     EXACT_LABELS = 16777216
 
 
-cdef Py_ssize_t block_rows(Py_ssize_t classes, Py_ssize_t real_size) noexcept nogil:
-    cdef Py_ssize_t rows = BLOCK_BYTES // (classes * real_size)
+cdef inline bint rows_are_nearer(const Job* job, const Operand* operand) noexcept nogil:
+    # Is the next row nearer than the next class?
+    cdef Py_ssize_t stride = operand.strides[job.ndim - 1]
+    return (stride if stride >= 0 else -stride) < (
+        operand.class_stride if operand.class_stride >= 0 else -operand.class_stride)
+
+
+cdef bint in_blocks(const Job* job) noexcept nogil:
+    # Rows side by side? Not for a few rows of many classes, where most of a block would be padding.
+    if job.classes <= FEW_CLASSES and (job.n >= LANES // 2 or job.classes <= LANES):
+        return True
+    return (rows_are_nearer(job, &job.operands[PREDICTION])
+            and job.shape[job.ndim - 1] >= LANES and job.classes <= EXACT_LABELS)
+
+
+cdef Py_ssize_t block_rows(const Job* job) noexcept nogil:
+    cdef bint runs = rows_are_nearer(job, &job.operands[PREDICTION])
+    cdef Py_ssize_t rows = (RUNS_BYTES if runs else BLOCK_BYTES) // (job.classes * job.real_size)
     rows -= rows % LANES
-    return min(max(rows, <Py_ssize_t>LANES), <Py_ssize_t>TILE)
+    return min(max(rows, <Py_ssize_t>LANES), <Py_ssize_t>(RUN_ROWS if runs else TILE))
 
 
-cdef Py_ssize_t rows_per_chunk(Py_ssize_t classes, Py_ssize_t real_size) noexcept nogil:
-    cdef Py_ssize_t rows = CLASS_CHUNK // classes
-    cdef Py_ssize_t block = block_rows(classes, real_size)
-    if rows < 1:
-        return 1
-    return rows if rows < block else rows - rows % block
+cdef Py_ssize_t rows_per_chunk(const Job* job) noexcept nogil:
+    # Whole blocks; else at most a tile of rows.
+    cdef Py_ssize_t rows = max(CLASS_CHUNK // job.classes, <Py_ssize_t>1)
+    cdef Py_ssize_t block = block_rows(job)
+    if not in_blocks(job):
+        return min(rows, <Py_ssize_t>TILE)
+    return max(rows - rows % block, block)
 
 
 cdef Py_ssize_t read_labels(const Job* job, Py_ssize_t start, Py_ssize_t n, int64_t* label,
                             Py_ssize_t* bad) noexcept nogil:
     # At most a tile of labels; -1 where the row is ignored or the label is not a class. Returns how
-    # many are kept, and adds to `bad` how many are neither.
+    # many are kept, and adds to `bad` how many are neither. They are copied before they are checked:
+    # the array may change meanwhile.
     cdef double raw[TILE * WIDEST]
     cdef double numbers[TILE]
     cdef const Operand* operand = &job.operands[TARGET]
-    cdef const void* source = operand.data + start * operand.size
+    cdef const void* source = raw
     cdef unary_function convert = job.tools.label[operand.source]
-    if not job.direct_labels:
-        gather(job, operand, start, n, <char*>raw)
-        source = raw
+    gather(job, operand, start, n, <char*>raw)
     if convert == NULL:
         job.double_tools.load[operand.source](source, n, numbers)
         job.tools.whole_labels(numbers, n, raw)
-        source = raw
     elif operand.size != sizeof(int64_t):
         convert(source, n, numbers)
         source = numbers
@@ -114,30 +133,25 @@ cdef inline bint rows_of_classes(const Job* job, const Operand* operand,
             and operand.strides[job.ndim - 1] == job.classes * operand.size)
 
 
-cdef inline bint rows_are_nearer(const Job* job, const Operand* operand) noexcept nogil:
-    # Is the next row nearer than the next class?
-    cdef Py_ssize_t stride = operand.strides[job.ndim - 1]
-    return (stride if stride >= 0 else -stride) < (
-        operand.class_stride if operand.class_stride >= 0 else -operand.class_stride)
-
-
 cdef void block_in(const Job* job, const Operand* operand, Py_ssize_t start, Py_ssize_t n,
                    void* row_buffer, char* block) noexcept nogil:
     # n rows, side by side for each class.
-    cdef Py_ssize_t left, r, k
-    cdef Py_ssize_t size = n * job.classes * job.real_size
+    cdef Py_ssize_t left, r, k, done
     cdef const char* data = operand.data + offset_of(job, operand, start, &left)
     cdef Operand of_class
     if rows_of_classes(job, operand, n, left):
         job.tools.transpose_in(data, n, job.classes, job.block_stride, block)
-        fetch_ahead(data + size, size)
     elif rows_are_nearer(job, operand):
         of_class = operand[0]
         for k in range(job.classes):
+            data += operand.class_stride
             if operand.plain:
+                fetch_ahead(data, n * operand.size)
                 gather(job, &of_class, start, n, block)
             else:
-                load(job, job.tools, &of_class, start, n, block)
+                for done in range(0, n, 512):
+                    load(job, job.tools, &of_class, start + done,
+                         min(n - done, <Py_ssize_t>TILE), block + done * job.real_size)
             of_class.data += operand.class_stride
             block += job.block_stride * job.real_size
     else:
@@ -149,7 +163,7 @@ cdef void block_in(const Job* job, const Operand* operand, Py_ssize_t start, Py_
 
 cdef void block_out(const Job* job, const Operand* operand, Py_ssize_t start, Py_ssize_t n,
                     void* row_buffer, const char* block) noexcept nogil:
-    cdef Py_ssize_t left, r, k
+    cdef Py_ssize_t left, r, k, done
     cdef Py_ssize_t size = n * job.classes * job.real_size
     cdef char* data = operand.data + offset_of(job, operand, start, &left)
     cdef Operand of_class
@@ -167,7 +181,9 @@ cdef void block_out(const Job* job, const Operand* operand, Py_ssize_t start, Py
                 job.tools.stream(data, block, n * operand.size)
                 data += operand.class_stride
             else:
-                store(job, &of_class, start, n, block)
+                for done in range(0, n, 512):
+                    store(job, &of_class, start + done, min(n - done, <Py_ssize_t>TILE),
+                          block + done * job.real_size)
                 of_class.data += operand.class_stride
             block += job.block_stride * job.real_size
     else:
@@ -187,23 +203,23 @@ cdef void block_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil
     cdef double lanes[LANES]
     cdef Py_ssize_t start = chunk * job.chunk
     cdef Py_ssize_t stop = min(start + job.chunk, job.n)
-    cdef Py_ssize_t rows = block_rows(job.classes, job.real_size)
-    cdef Py_ssize_t n, i, bad = 0
+    cdef Py_ssize_t rows = block_rows(job)
+    cdef Py_ssize_t n, first, tile_rows, at, i, left, bad = 0
+    cdef const Operand* prediction = &job.operands[PREDICTION]
+    cdef bint nearer = rows_are_nearer(job, prediction)
     cdef Py_ssize_t block_size = job.classes * job.block_stride * job.real_size
     cdef char* logits = line_after(thread_scratch(job, slot))
     cdef char* hessian = logits + block_size
-    cdef char* probabilities = hessian + block_size
-    cdef char* buffer = probabilities + block_size
+    cdef char* probabilities = hessian + block_size * job.has_hessian
+    cdef char* buffer = probabilities + block_size * (not job.labels)
     cdef const void* weight = NULL
     cdef ClassTile tile
     memset(lanes, 0, sizeof(lanes))
     memset(&tile, 0, sizeof(tile))
     tile.classes = job.classes
     tile.stride = job.block_stride
-    tile.logits = logits
-    tile.gradient = logits if job.has_gradient else NULL
-    tile.hessian = hessian if job.has_hessian else NULL
-    tile.probabilities = probabilities
+    tile.next_row = prediction.strides[job.ndim - 1]
+    tile.next_class = LANES * job.real_size
     tile.label = label_tile
     tile.label_weight = label_weight
     tile.step = step
@@ -218,27 +234,38 @@ cdef void block_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil
         put(job, step, i, job.scale)
     while start < stop:
         n = min(rows, stop - start)
-        tile.rows = round_up(n)
-        if job.operands[WEIGHT].data != NULL:
-            weight = tile_in(job, WEIGHT, start, n, weight_buffer)
-            job.tools.scale(weight, job.scale, tile.rows, step)
-        block_in(job, &job.operands[PREDICTION], start, n, buffer, logits)
-        if job.labels:
-            tile.ignored = n - read_labels(job, start, n, labels, &bad)
-            for i in range(n, tile.rows):
-                labels[i] = -1
-            job.tools.load[LABEL](labels, tile.rows, label_tile)
-            if job.class_weight != NULL:
-                job.tools.look_up(labels, job.class_weight, tile.rows, label_weight)
-            job.block(&tile)
-        else:
+        block_in(job, prediction, start, n, buffer, logits)
+        if not job.labels:
             block_in(job, &job.operands[TARGET], start, n, buffer, probabilities)
-            job.tools.soft_block(&tile)
+        if prediction.plain and not nearer:
+            tile.next_logits = prediction.data + offset_of(job, prediction, start, &left) + (
+                n * tile.next_row)
+        for first in range(0, n, 512):
+            tile_rows = min(n - first, <Py_ssize_t>TILE)
+            at = first * job.real_size
+            tile.rows = round_up(tile_rows)
+            tile.logits = logits + at
+            tile.gradient = tile.logits if job.has_gradient else NULL
+            tile.hessian = hessian + at if job.has_hessian else NULL
+            tile.probabilities = probabilities + at
+            if job.operands[WEIGHT].data != NULL:
+                weight = tile_in(job, WEIGHT, start + first, tile_rows, weight_buffer)
+                job.tools.scale(weight, job.scale, tile.rows, step)
+            if job.labels:
+                tile.ignored = tile_rows - read_labels(job, start + first, tile_rows, labels, &bad)
+                for i in range(tile_rows, tile.rows):
+                    labels[i] = -1
+                job.tools.load[LABEL](labels, tile.rows, label_tile)
+                if job.class_weight != NULL:
+                    job.tools.look_up(labels, job.class_weight, tile.rows, label_weight)
+                job.block(&tile)
+            else:
+                job.tools.soft_block(&tile)
+            finish_values(job, start + first, tile_rows, value, weight, lanes)
         if job.has_gradient:
             block_out(job, &job.operands[GRADIENT], start, n, buffer, logits)
         if job.has_hessian:
             block_out(job, &job.operands[HESSIAN], start, n, buffer, hessian)
-        finish_values(job, start, n, value, weight, lanes)
         start += n
     stream_fence()
     job.totals[chunk] = lane_total(lanes)
@@ -323,7 +350,7 @@ cdef void row_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil:
             tile.next_logits = NULL
             if own_prediction:
                 tile.logits = prediction.data + offset_of(job, prediction, start + row, &left)
-                tile.next_logits = <char*>tile.logits + prediction.strides[job.ndim - 1]
+                tile.next_logits = <const char*>tile.logits + prediction.strides[job.ndim - 1]
             else:
                 load_classes(job, prediction, start + row, logits)
             if job.labels:

@@ -591,7 +591,7 @@ cdef class Loss:
         job.scratch = NULL
         job.streaming = streams(job)
         job.n_varying = self.n_varying
-        job.chunk = rows_per_chunk(job.classes, job.real_size) if by_class else ELEMENTWISE_CHUNK
+        job.chunk = rows_per_chunk(job) if by_class else ELEMENTWISE_CHUNK
         job.chunks = (job.n + (job.chunk - 1)) // job.chunk
         if job.chunks > 1:
             slots = <double*>PyMem_Malloc(4 * job.chunks * sizeof(double))
@@ -698,11 +698,10 @@ cdef class Loss:
 
     cdef int prepare_classes(self, Job* job, int real, int asked, Result* result) except -1:
         cdef Py_ssize_t i
-        cdef const Operand* target = &job.operands[TARGET]
-        job.has_ignore_index = self.has_ignore_index
+        # As int64 the largest of uint64 are negative: no class, and never what is ignored.
+        job.has_ignore_index = self.has_ignore_index and not (
+            self.ignore_index < 0 and job.operands[TARGET].source in (cnp.NPY_ULONG, cnp.NPY_ULONGLONG))
         job.ignore_index = self.ignore_index
-        job.direct_labels = (job.ndim == 1 and target.strides[0] == target.size
-                             and not target.swapped and <size_t>target.data % target.size == 0)
         job.smoothing = self.smoothing
         job.class_weight = NULL
         job.class_weight_double = NULL
@@ -727,9 +726,8 @@ cdef class Loss:
         return 0
 
     cdef int run_classes(self, Job* job, int real, int mode, int asked) except -1:
-        cdef const Operand* prediction = &job.operands[PREDICTION]
         cdef Py_ssize_t size = job.classes * job.real_size
-        cdef Py_ssize_t rows = block_rows(job.classes, job.real_size)
+        cdef Py_ssize_t rows = block_rows(job)
         cdef chunk_function function
         cdef int threads
         # Strides of whole pages would put all classes into one set of the cache.
@@ -738,12 +736,11 @@ cdef class Loss:
             job.function = <elementwise_function>self.functions[real][mode]
             function = pick_chunk
             job.scratch_size = size
-        elif (job.classes <= FEW_CLASSES and (job.n >= LANES // 2 or job.classes <= LANES)) or (
-                rows_are_nearer(job, prediction) and job.shape[job.ndim - 1] >= LANES
-                and job.classes <= EXACT_LABELS):
+        elif in_blocks(job):
             job.block = <class_function>self.functions[real][0]
             function = block_chunk
-            job.scratch_size = 3 * size * job.block_stride + size * rows
+            job.scratch_size = size * rows + size * job.block_stride * (
+                1 + job.has_hessian + (not job.labels))
         else:
             job.row = <class_function>self.functions[real][1]
             function = row_chunk
@@ -777,7 +774,7 @@ cdef class Loss:
 
     def _is_no_label(self, block, classes):
         """Return where a block of labels holds something else."""
-        labels = block.astype(np.float64)
+        labels = block if block.dtype.kind in "biu" else block.astype(np.float64)
         bad = ~((labels >= 0) & (labels < classes) & (labels == np.floor(labels)))
         return bad & (labels != self.ignore_index) if self.has_ignore_index else bad
 

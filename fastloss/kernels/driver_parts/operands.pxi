@@ -74,7 +74,6 @@ cdef struct Job:
     class_function row
     Py_ssize_t classes
     bint labels                 # else probabilities
-    bint direct_labels          # native, aligned, and one contiguous run
     Py_ssize_t block_stride     # elements from a class of a block to the next
     int64_t ignore_index
     bint has_ignore_index

@@ -47,7 +47,7 @@ cdef void $loop_block(const ClassTile* tile) noexcept nogil:
                 # A class without weight may be at -inf.
                 for r in range(LANES):
                     spread[r] += w * (m[r] - z[k * stride + r])
-        lanes_softmax(z, stride, tile.classes, m, rest)
+        lanes_softmax(tile, start, m, rest)
         for r in range(LANES):
             d = at_label[r] - m[r]
             total = 1.0 + rest[r]

@@ -26,9 +26,11 @@ cdef inline void lanes_maximum(const real* z, Py_ssize_t stride, Py_ssize_t clas
             at_label[lane] += x if label[lane] == class_ else 0.0
 
 
-cdef inline void lanes_softmax(real* z, Py_ssize_t stride, Py_ssize_t classes, const real* m,
+cdef inline void lanes_softmax(const ClassTile* tile, Py_ssize_t start, const real* m,
                                real* rest) noexcept nogil:
     # `rest` of LANES rows; exp(z - m) takes the place of z.
+    cdef real* z = <real*>tile.logits + start
+    cdef const char* ahead = tile.next_logits
     cdef real part[LANES]
     cdef real ties[LANES]
     cdef double sums[LANES]
@@ -37,12 +39,20 @@ cdef inline void lanes_softmax(real* z, Py_ssize_t stride, Py_ssize_t classes, c
     for lane in range(LANES):
         sums[lane] = 0
         tied[lane] = 0
-    for first in range(0, classes, SHORT_SUM):
+    if ahead != NULL:
+        ahead += start * tile.next_row
+    for first in range(0, tile.classes, SHORT_SUM):
         for lane in range(LANES):
             part[lane] = 0.0
             ties[lane] = 0.0
-        for k in range(first, min(first + <Py_ssize_t>SHORT_SUM, classes)):
-            exp_lanes(z + k * stride, m, z + k * stride, part, ties)
+        for k in range(first, min(first + <Py_ssize_t>SHORT_SUM, tile.classes)):
+            if ahead != NULL:
+                # The memory would idle while exponentials are computed. All at once, before them,
+                # there are more requests than the processor keeps open.
+                fetch_ahead(ahead, LANES * sizeof(real))
+                ahead += tile.next_class
+            exp_lanes(z, m, z, part, ties)
+            z += tile.stride
         for lane in range(LANES):
             sums[lane] += part[lane]
             tied[lane] += ties[lane]
@@ -128,8 +138,7 @@ cdef inline void softmax_row(const ClassTile* tile, real* maximum, real* rest) n
     for start in range(0, main, TILE):
         n = min(<Py_ssize_t>TILE, main - start)
         if tile.next_logits != NULL:
-            # The memory would idle while exponentials are computed.
-            fetch_ahead(<const real*>tile.next_logits + start, n * sizeof(real))
+            fetch_ahead(tile.next_logits + start * sizeof(real), n * sizeof(real))
         row_exp(z + start, n, m, &e_tile[0] if e == NULL else e + start, sums, ties)
     if main < classes:
         row_exp(z_tail, LANES, m, e_tile, sums, ties)

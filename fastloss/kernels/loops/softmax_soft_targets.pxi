@@ -46,7 +46,7 @@ cdef void soft_targets_block(const ClassTile* tile) noexcept nogil:
                 mass = w * (keep * target[k * stride + r] + share)
                 masses[r] += mass
                 spread[r] += product(mass, m[r] - z[k * stride + r])
-        lanes_softmax(z, stride, tile.classes, m, rest)
+        lanes_softmax(tile, start, m, rest)
         for r in range(LANES):
             value[r] = product(<real>masses[r], log1p(rest[r])) + <real>spread[r]
         if tile.gradient == NULL:
