@@ -238,8 +238,8 @@ def plot(rows: Sequence[Row], path: Path) -> None:
     handles, labels = panels[0].get_legend_handles_labels()
     panels[len(losses)].legend(handles, labels, loc="center", frameon=False, fontsize=11)
     first = rows[0]
-    figure.supxlabel("elements, float32")
-    figure.supylabel("nanoseconds an element, value and gradient")
+    figure.supxlabel("elements, float32; value and gradient")
+    figure.supylabel("nanoseconds an element")
     figure.suptitle(
         f"{first.processor}, {first.threads} threads; the better of reused and allocated output",
         fontsize=10,

@@ -143,11 +143,14 @@ def elementwise(element: Callable[..., Any], real: Any, parallel: bool) -> Calla
         chunks = (n + CHUNK - 1) // CHUNK
         totals = np.empty(chunks)
         for chunk in prange(chunks):
+            # Slices, since an index that begins at 0 is never negative, and is not asked whether.
+            part = slice(chunk * CHUNK, min(n, (chunk + 1) * CHUNK))
+            z_part, t_part, gradient_part = z[part], t[part], gradient[part]
             total = real(0)
-            for i in range(chunk * CHUNK, min(n, (chunk + 1) * CHUNK)):
-                loss, slope = element(z[i], real(t[i]))
+            for i in range(z_part.size):
+                loss, slope = element(z_part[i], real(t_part[i]))
                 total += loss
-                gradient[i] = slope * scale
+                gradient_part[i] = slope * scale
             totals[chunk] = total
         return totals.sum() / n
 
@@ -209,30 +212,33 @@ def planes(real: Any, hessians: bool) -> Callable[..., Any]:
         totals = np.zeros(batch * stretches)
         for job in prange(batch * stretches):
             b = job // stretches
-            begin = job % stretches * stretch
-            end = min(n, begin + stretch)
-            largest = z[b, 0, begin:end].copy()
+            part = slice(job % stretches * stretch, min(n, (job % stretches + 1) * stretch))
+            labels = t[b, part]
+            largest = z[b, 0, part].copy()
             for k in range(1, classes):
-                for i in range(begin, end):
-                    largest[i - begin] = max(largest[i - begin], z[b, k, i])
+                logits = z[b, k, part]
+                for i in range(logits.size):
+                    largest[i] = max(largest[i], logits[i])
             total = np.zeros_like(largest)
             for k in range(classes):
-                for i in range(begin, end):
-                    exponential = math.exp(z[b, k, i] - largest[i - begin])
-                    gradient[b, k, i] = exponential
-                    total[i - begin] += exponential
+                logits, exponential = z[b, k, part], gradient[b, k, part]
+                for i in range(logits.size):
+                    exponential[i] = math.exp(logits[i] - largest[i])
+                    total[i] += exponential[i]
             value = real(0)
-            for i in range(begin, end):
-                value += math.log(total[i - begin]) + largest[i - begin] - z[b, t[b, i], i]
+            for i in range(labels.size):
+                value += math.log(total[i]) + largest[i] - z[b, labels[i], part][i]
+                total[i] = mass / total[i]
             totals[job] = value
             for k in range(classes):
-                for i in range(begin, end):
-                    probability = gradient[b, k, i] * (mass / total[i - begin])
+                slope, curvature = gradient[b, k, part], hessian[b, k, part]
+                for i in range(slope.size):
+                    probability = slope[i] * total[i]
+                    slope[i] = probability
                     if hessians:
-                        hessian[b, k, i] = probability * (one - probability)
-                    gradient[b, k, i] = probability
-            for i in range(begin, end):
-                gradient[b, t[b, i], i] -= mass
+                        curvature[i] = probability * (one - probability)
+            for i in range(labels.size):
+                gradient[b, labels[i], part][i] -= mass
         return totals.sum() / (batch * n)
 
     return njit(parallel=True, **OPTIONS)(value_and_grad)
