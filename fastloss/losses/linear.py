@@ -231,8 +231,8 @@ class LinearCrossEntropy(Parameters):
         denominator : float, optional
             What a mean divides by, instead of the sum of the weights.
         out : sequence of three, optional
-            Arrays for the gradients of hidden, weight and bias; None for one that is allocated or
-            not wanted.
+            Arrays for the gradients of hidden, weight and bias (two without a bias); None for one
+            that is allocated or not wanted.
         wrt : sequence of {"hidden", "weight", "bias"}, optional
             The gradients that are wanted; all of those that there are, by default.
         statistics : sequence of {"log_sum_exp", "argmax", "accuracy", "entropy"}, optional
@@ -459,6 +459,8 @@ def _gradients(
         wrt = [name for name in fields if getattr(arguments, name) is not None]
     wrt = _chosen("wrt", wrt, fields)
     given = (None,) * len(fields) if out is None else tuple(out)
+    if arguments.bias is None and len(given) == len(fields) - 1:
+        given = (*given, None)
     if len(given) != len(fields):
         raise ValueError(f"out must hold an array or None for each of {fields}, got {len(given)}")
     gradients: dict[str, NDArray | None] = dict.fromkeys(fields)
