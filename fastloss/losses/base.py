@@ -263,7 +263,8 @@ class Loss(Parameters, driver.Loss):
     def __post_init__(self) -> None:
         super().__post_init__()
         level = kernels.active()
-        entry = level.formulas[self.kernel]
+        kernel = self._kernel()
+        entry = level.formulas[kernel]
         varying = [
             np.array(v) if isinstance(v, tuple) else v
             for v in (getattr(self, name) for name in entry["varying"])
@@ -274,7 +275,7 @@ class Loss(Parameters, driver.Loss):
             parameters.append([numbers[name] for name in entry["parameters"]])
         self._bind(
             level,
-            self.kernel,
+            kernel,
             driver.REDUCTION_CODES[self.reduction],
             parameters,
             varying,
@@ -286,6 +287,10 @@ class Loss(Parameters, driver.Loss):
             getattr(self, "class_weight", None),
             self.prediction_domain if np.isfinite(self.prediction_domain[0]) else None,
         )
+
+    def _kernel(self) -> str:
+        """Return the name of the formula; a hyper-parameter may choose among several."""
+        return self.kernel
 
     def _kernel_parameters(self, dtype: np.dtype[Any]) -> dict[str, float]:
         """Return the formula's parameters by name; those that are fields need no other word."""
