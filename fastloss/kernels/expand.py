@@ -23,7 +23,7 @@ HERE = Path(__file__).parent
 FAMILIES = ("regression", "count", "binary", "multiclass")
 TYPES = {"f32": "float", "f64": "double"}
 # The loops around an elementwise formula, by what they store. The driver makes every mode of a call
-# from them: a gradient alone ignores a Hessian, and all three are two loops over a tile that is in L1.
+# from them: a gradient alone ignores a Hessian, and all three are two loops over a tile in L1.
 LOOPS = ("value", "value_gradient", "gradient_hessian")
 # NumPy's names of the types that a tile is loaded from, and their C types.
 SOURCES = {
