@@ -186,7 +186,7 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="fastloss",
-        description="Fast losses with gradients: train with them, evaluate files, choose among them.",
+        description="Fast losses with gradients: train with them, evaluate files, choose.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -611,13 +611,14 @@ def _print_guide(task: str, as_json: bool) -> None:
     columns = max(60, min(shutil.get_terminal_size().columns, 100))
     for number, each in enumerate(tasks):
         print(("\n" if number else "") + each.name)
-        print(textwrap.fill(each.about, columns, initial_indent="  ", subsequent_indent="  "))
+        print(textwrap.indent(textwrap.fill(each.about, columns - 2), "  "))
         for choice in each.choices:
             typical = "; ".join(f"{name} {values}" for name, values in choice.values())
             start = f"  {choice.loss}".ljust(width)
             for text in filter(None, (choice.why, typical and f"try {typical}")):
-                print(textwrap.fill(text, columns, initial_indent=start, subsequent_indent=" " * width))
-                start = " " * width
+                for line in textwrap.wrap(text, columns - width):
+                    print(start + line)
+                    start = " " * width
         if each.example and task:
             print("\n" + textwrap.indent(each.example.rstrip(), "  "))
 

@@ -6,7 +6,7 @@ import dataclasses
 import itertools
 import warnings
 from collections.abc import Sequence
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,8 +42,10 @@ class Curve:
     Attributes
     ----------
     loss : Loss
-    axis : str
-        What the number is.
+    kind : str
+        What the number is; curves of one kind can share a picture.
+    about : str
+        More of that, for the axis.
     span : tuple of float
         Where it is worth looking at.
     target : float
@@ -51,7 +53,8 @@ class Curve:
     """
 
     loss: Any
-    axis: str
+    kind: Literal["residual", "prediction", "logit", "probability"]
+    about: str
     span: tuple[float, float]
     target: float
 
@@ -70,19 +73,19 @@ class Curve:
             raise InputError(f"{loss} takes targets in [{low:g}, {high:g}], not {target:g}")
         if loss.class_axis == "always":
             # Two classes: the one logit varies, the other is 0.
-            return cls(loss, "logit of the label, the other class's being 0", (-6, 6), 0)
+            return cls(loss, "logit", " of the label, the other class's being 0", (-6, 6), 0)
         if loss.prediction_domain == (0, 1):
             target = 1 if target is None else target
-            return cls(loss, f"probability, target = {target:g}", (0, 1), target)
+            return cls(loss, "probability", f", target = {target:g}", (0, 1), target)
         if high == 1:
             target = 1 if target is None else target
-            axis = f"logit, target = {target:g}"
-            return cls(loss, axis, (-6, 6), target)
+            return cls(loss, "logit", f", target = {target:g}", (-6, 6), target)
         if target is None and low == -np.inf and _depends_on_residual(loss):
             end = _reach(loss)
-            return cls(loss, "residual: prediction − target", (-end, end), 0)
+            return cls(loss, "residual", ": prediction − target", (-end, end), 0)
         target = 1 if target is None else target
-        curve = cls(loss, f"prediction, target = {target:g}", loss.prediction_domain, target)
+        about = f", target = {target:g}"
+        curve = cls(loss, "prediction", about, loss.prediction_domain, target)
         return dataclasses.replace(curve, span=curve._around_minimum())
 
     def _around_minimum(self) -> tuple[float, float]:
@@ -92,6 +95,14 @@ class Curve:
         value, _, _ = self.points(x)
         at = float(x[np.nanargmin(value)])
         return max(at - 3, least), min(at + 3, most)
+
+    def same_as(self, other: Curve) -> bool:
+        """Whether the two are the same function of the same number."""
+        x = np.linspace(*self.span, 23)[1:-1]
+        mine, others = self.points(x), other.points(x)
+        return self.kind == other.kind and all(
+            np.allclose(a, b, equal_nan=True) for a, b in zip(mine, others, strict=True)
+        )
 
     def points(self, x: Array) -> tuple[Array, Array, Array]:
         """Return value, gradient and Hessian at each number."""
@@ -108,7 +119,7 @@ class Curve:
 
 def _reach(loss: Any) -> float:
     """Return how far a range of residuals has to go to show what scale parameters do."""
-    scales = [
+    scales: list[float | None] = [
         getattr(loss, known.name)
         for known in loss._fields
         if known.number and not known.array and known.interval is not None
@@ -225,12 +236,9 @@ def plot_losses(
     if len(losses) > MOST_CURVES:
         raise InputError(f"{len(losses)} curves are too many to tell apart; {MOST_CURVES} are not")
     curves = [Curve.of(loss, target) for loss in losses]
-    if target is None and any(curve.axis.startswith("prediction") for curve in curves):
+    if target is None and any(curve.kind == "prediction" for curve in curves):
         # Where one of them depends on more than the residual, so are they all drawn.
-        curves = [
-            Curve.of(curve.loss, 1) if curve.axis.startswith("residual") else curve
-            for curve in curves
-        ]
+        curves = [Curve.of(c.loss, 1) if c.kind == "residual" else c for c in curves]
     axis = _common_axis(curves)
     if span is None:
         span = min(c.span[0] for c in curves), max(c.span[1] for c in curves)
@@ -259,36 +267,40 @@ def plot_losses(
     if title:
         figure.suptitle(title, fontsize=13)
     if len(losses) > 1 or not title:
-        widest = max(map(len, told))
-        columns = max(1, min(len(told), 130 // (widest + 9)))
-        figure.legend(
-            *panels[0].get_legend_handles_labels(),
-            loc="outside lower center",
-            ncols=columns,
-            frameon=False,
-            handlelength=3.2,
-        )
+        _add_legend(figure, panels[0])
     metadata = {"Date": None} if suffix.lower() in (".svg", ".svgz") else None
     figure.savefig(file, dpi=dpi, format=suffix.lstrip("."), metadata=metadata)
+
+
+def _add_legend(figure: Any, panel: Any) -> None:
+    """Put the legend below the panels, in as many columns as there is room for."""
+    entries = panel.get_legend_handles_labels()
+    for columns in range(len(entries[0]), 0, -1):
+        legend = figure.legend(
+            *entries, loc="outside lower center", ncols=columns, frameon=False, handlelength=3.2
+        )
+        figure.draw_without_rendering()
+        if legend.get_window_extent().width < figure.bbox.width:
+            return
+        legend.remove()
+    figure.legend(*entries, loc="outside lower center", frameon=False, handlelength=3.2)
 
 
 def _styles(losses: Sequence[Any]) -> list[tuple[Any, Any]]:
     """Return a colour and dashes for each; shades from dark to light for values of parameters."""
     if len({type(loss) for loss in losses}) > 1 or len(losses) < 3:
         return list(_STYLES[: len(losses)])
-    shades = require("matplotlib", "plot").colormaps["viridis"](np.linspace(0, 0.88, len(losses)))
+    shades = require("matplotlib", "plot").colormaps["viridis"](np.linspace(0, 0.82, len(losses)))
     return [(shade, dashes) for shade, (_, dashes) in zip(shades, _STYLES, strict=False)]
 
 
 def _common_axis(curves: Sequence[Curve]) -> str:
-    by_axis: dict[str, Curve] = {curve.axis: curve for curve in curves}
-    if len(by_axis) == 1:
-        return curves[0].axis
-    kinds = {axis.partition(",")[0].partition(" of")[0] for axis in by_axis}
-    if kinds == {"logit"}:
-        return "logit of the target's class"
-    told = "; ".join(f"{type(c.loss).__name__} over its {c.axis}" for c in by_axis.values())
-    raise InputError(f"these losses do not share a horizontal axis ({told}): draw them apart")
+    by_kind = {curve.kind: curve for curve in curves}
+    if len(by_kind) > 1:
+        told = " and ".join(f"{type(c.loss).__name__} over a {c.kind}" for c in by_kind.values())
+        raise InputError(f"{told} do not share a horizontal axis: draw them apart")
+    about = {curve.about for curve in curves}
+    return curves[0].kind + (about.pop() if len(about) == 1 else " of the target's class")
 
 
 def _points(curve: Curve, x: Array) -> list[Array]:
