@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fastloss.reference import binary, count, multiclass, regression
+from fastloss.reference import binary, count, distribution, multiclass, regression
 from fastloss.reference.binary import *
 from fastloss.reference.count import *
+from fastloss.reference.distribution import *
 from fastloss.reference.multiclass import *
 from fastloss.reference.multiclass import label_weight
 from fastloss.reference.regression import *
@@ -26,6 +27,7 @@ __all__ += regression.__all__
 __all__ += count.__all__
 __all__ += binary.__all__
 __all__ += multiclass.__all__
+__all__ += distribution.__all__
 
 
 def evaluate(
