@@ -33,10 +33,23 @@ cdef inline void gaussian_variance_fisher(real mean, real variance, real target,
     cross_hessian[0] = 0.0
 
 
-cdef inline real standardised(real residual, real root) noexcept nogil:
-    # residual root^2, where root = exp(-log_scale / 2) is infinite or zero only when the scale's
-    # reciprocal is so beyond remedy. A residual of 0 wins.
-    return residual * root * root if residual != 0.0 else 0.0
+cdef inline void reciprocal_scale(real log_scale, real* near, real* far) noexcept nogil:
+    # near far = exp(-log_scale) = 1 / scale. Beyond what one number can hold, far is not 1: a residual
+    # times both may still be an ordinary number.
+    cdef real reach = 80.0 if sizeof(real) == sizeof(float) else 700.0
+    cdef real factor = 1.8048513878454153e-35 if sizeof(real) == sizeof(float) else (
+        9.8596765437597708e-305)
+    cdef real inverse = 5.5406223843935101e34 if sizeof(real) == sizeof(float) else (
+        1.0142320547350045e304)
+    cdef bint wide = log_scale > reach
+    cdef bint narrow = log_scale < -reach
+    near[0] = exp(-log_scale + (reach if wide else (-reach if narrow else 0.0)))
+    far[0] = factor if wide else (inverse if narrow else 1.0)
+
+
+cdef inline real over_scale(real x, real near, real far) noexcept nogil:
+    # x / scale: 0 wins over a reciprocal that is infinite.
+    return x * near * far if x != 0.0 else 0.0
 
 
 cdef inline void gaussian_nll(real mean, real log_scale, real target, real factor, double constant,
@@ -44,15 +57,15 @@ cdef inline void gaussian_nll(real mean, real log_scale, real target, real facto
                               real* mean_hessian, real* log_scale_hessian,
                               real* cross_hessian) noexcept nogil:
     # factor log_scale is the logarithm of the standard deviation.
-    cdef real residual = mean - target
     cdef real s = factor * log_scale
-    cdef real root = exp(-0.5 * s)
-    cdef real z = standardised(residual, root)
+    cdef real near, far
+    reciprocal_scale(s, &near, &far)
+    cdef real z = over_scale(mean - target, near, far)
     cdef real square = z * z
     value[0] = s + 0.5 * square + <real>constant
-    mean_gradient[0] = standardised(z, root)
+    mean_gradient[0] = over_scale(z, near, far)
     log_scale_gradient[0] = factor * (1.0 - square)
-    mean_hessian[0] = root * root * (root * root)
+    mean_hessian[0] = near * far * (near * far)
     log_scale_hessian[0] = 2.0 * factor * factor * square
     cross_hessian[0] = -2.0 * factor * mean_gradient[0]
 

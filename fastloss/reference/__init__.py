@@ -2,7 +2,7 @@
 
 A reference yields the value, the gradient and the diagonal of the Hessian in turn, so that whoever
 wants the value alone pays for nothing more. They are per element, or per row for the value of a
-loss over classes; unweighted; unreduced; and in the dtype of the prediction. They check nothing.
+loss over classes or of several predictions; unweighted; unreduced; and in the dtype of the prediction. They check nothing.
 `evaluate` adds weights and reductions.
 """
 
@@ -58,7 +58,7 @@ def evaluate(
     if dtype is None:
         dtype = prediction.dtype if prediction.dtype.kind == "f" else np.float64
     prediction = prediction.astype(dtype, copy=False)
-    if target.ndim == prediction.ndim:  # else labels
+    if target.ndim == prediction.ndim or loss.class_axis == "parameters":  # else labels
         target = target.astype(dtype, copy=False)
 
     name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(loss).__name__).lower()

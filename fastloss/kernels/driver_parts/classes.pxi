@@ -408,6 +408,7 @@ cdef void place(const Job* job, const Operand* operand, Py_ssize_t start, Py_ssi
 
 cdef void pick_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil:
     cdef double lanes[LANES]
+    cdef double ignored[LANES]
     cdef int64_t label[TILE]
     cdef double ones[TILE]
     cdef double raw[TILE * WIDEST]
@@ -424,6 +425,7 @@ cdef void pick_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil:
     cdef const Operand* operand = &job.operands[PREDICTION]
     cdef char* zeros = thread_scratch(job, slot)
     memset(lanes, 0, sizeof(lanes))
+    memset(ignored, 0, sizeof(ignored))
     memset(zeros, 0, job.classes * job.real_size)
     while start < stop:
         n = min(<Py_ssize_t>TILE, stop - start)
@@ -445,8 +447,8 @@ cdef void pick_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil:
             put(job, step, i, weight_at(job, weight, i) * job.scale if i < n else 0)
             if i >= n:
                 put(job, prediction, i, 1)
-        job.function(prediction, ones, step, NULL, job.parameters, round_up(n), value, gradient,
-                     hessian, NULL, NULL, NULL)
+        run_formula(job, prediction, ones, step, NULL, round_up(n), value, gradient, hessian, ignored,
+                    NULL, NULL)
         if job.has_gradient:
             place(job, &job.operands[GRADIENT], start, n, label, gradient, zeros)
         if job.has_hessian:

@@ -4,20 +4,25 @@ cdef enum:
     SUM, MEAN, NONE
 
 cdef enum:
-    # As in expand.py's MODES.
     MODE_VALUE, MODE_GRADIENT, MODE_VALUE_GRADIENT, MODE_GRADIENT_HESSIAN, MODE_ALL
     MODES
-    # The same with the values summed in the loop; the others have no value.
-    SUM_VALUE = MODES, SUM_VALUE_GRADIENT, SUM_ALL
-    FUNCTIONS
     MAX_PARAMETERS = 8
+
+cdef enum:
+    # As in expand.py's LOOPS. For a loss over classes: of a block, of a row.
+    VALUE_LOOP, VALUE_GRADIENT_LOOP, GRADIENT_HESSIAN_LOOP
+    LOOPS
+    NO_LOOP = -1
+    BLOCK_FUNCTION = 0, ROW_FUNCTION
 
 cdef bint[MODES] HAS_VALUE = [True, False, True, False, True]
 cdef bint[MODES] HAS_GRADIENT = [False, True, True, True, True]
 cdef bint[MODES] HAS_HESSIAN = [False, False, False, True, True]
+cdef int[MODES] VALUE_LOOP_OF = [VALUE_LOOP, NO_LOOP, NO_LOOP, NO_LOOP, VALUE_LOOP]
+cdef int[MODES] DERIVATIVE_LOOP_OF = [
+    NO_LOOP, GRADIENT_HESSIAN_LOOP, VALUE_GRADIENT_LOOP, GRADIENT_HESSIAN_LOOP, GRADIENT_HESSIAN_LOOP]
 # As in expand.py's PAIR_LOOPS.
 cdef int[MODES] PAIR_LOOP_OF = [0, 1, 1, 2, 2]
-cdef int[MODES] SUM_OF = [SUM_VALUE, MODE_GRADIENT, SUM_VALUE_GRADIENT, MODE_GRADIENT_HESSIAN, SUM_ALL]
 
 
 cdef class Level:
@@ -141,7 +146,7 @@ cdef class Loss:
     cdef tuple predictions          # the names of several predictions for one number; else ()
     cdef tuple domains              # of each of them: (lower, upper), or None
     cdef int reduction_
-    cdef void* functions[2][FUNCTIONS]
+    cdef void* functions[2][LOOPS]
     cdef double parameters[2][MAX_PARAMETERS]
     cdef int n_varying
     cdef double varying[MAX_VARYING]
@@ -635,10 +640,7 @@ cdef class Loss:
             if by_class:
                 self.run_classes(job, real, mode, asked)
             else:
-                job.function = <elementwise_function>self.functions[real][mode]
-                job.summing = job.function
-                if not weighted and job.operands[VALUE].data == NULL:
-                    job.summing = <elementwise_function>self.functions[real][SUM_OF[mode]]
+                self.choose_loops(job, real, mode)
                 if job.has_gradient and not weighted:
                     fill(constant, job.scale, n, real)
                     job.constant_step = constant
@@ -657,6 +659,14 @@ cdef class Loss:
             if job.scratch != NULL:
                 PyMem_Free(job.scratch)
         return 0
+
+    cdef void choose_loops(self, Job* job, int real, int mode) noexcept:
+        job.value_loop = NULL
+        job.derivative_loop = NULL
+        if VALUE_LOOP_OF[mode] != NO_LOOP:
+            job.value_loop = <elementwise_function>self.functions[real][VALUE_LOOP_OF[mode]]
+        if DERIVATIVE_LOOP_OF[mode] != NO_LOOP:
+            job.derivative_loop = <elementwise_function>self.functions[real][DERIVATIVE_LOOP_OF[mode]]
 
     cdef void launch(self, Job* job, chunk_function function, double seconds, int asked):
         cdef int threads = thread_count(job.chunks, seconds, asked)
@@ -780,16 +790,17 @@ cdef class Loss:
         # Strides of whole pages would put all classes into one set of the cache.
         job.block_stride = rows + 64 // job.real_size
         if self.elementwise:
-            job.function = <elementwise_function>self.functions[real][mode]
+            self.choose_loops(job, real, mode)
             function = pick_chunk
             job.scratch_size = size
         elif in_blocks(job):
-            job.block = <class_function>self.functions[real][PAIR_LOOP_OF[mode] if job.numbers else 0]
+            job.block = <class_function>self.functions[real][
+                PAIR_LOOP_OF[mode] if job.numbers else BLOCK_FUNCTION]
             function = block_chunk
             job.scratch_size = size * rows + size * job.block_stride * (
                 1 + job.has_hessian + has_probabilities(job))
         else:
-            job.row = <class_function>self.functions[real][1]
+            job.row = <class_function>self.functions[real][ROW_FUNCTION]
             function = row_chunk
             job.scratch_size = 4 * size
         job.scratch_size = (job.scratch_size + 5 * 64) & ~<Py_ssize_t>63

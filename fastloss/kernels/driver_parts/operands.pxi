@@ -57,8 +57,8 @@ cdef struct Job:
     Py_ssize_t chunks
     Operand operands[OPERANDS]
     # Elementwise
-    elementwise_function function
-    elementwise_function summing    # sums values by itself, where they are wanted as a sum alone
+    elementwise_function value_loop         # of the value alone; NULL: not wanted, or with the
+    elementwise_function derivative_loop    # gradient, or gradient and Hessian; NULL: not wanted
     const double* parameters
     int n_varying
     bint has_value              # wanted as a sum or per element
