@@ -14,7 +14,7 @@ cdef inline void gaussian_variance(real mean, real variance, real target, real e
     cdef real residual = mean - target
     cdef real v = eps if variance < eps else variance
     cdef real size = fabs(residual) / sqrt(v)
-    value[0] = 0.5 * (log(v) + size * size) + <real>constant
+    value[0] = 0.5 * log(v) + 0.5 * size * size + <real>constant
     mean_gradient[0] = residual / v
     variance_gradient[0] = 0.5 * ((1.0 - size) / v) * (1.0 + size)
     mean_hessian[0] = 1.0 / v
@@ -61,13 +61,14 @@ cdef inline void gaussian_nll(real mean, real log_scale, real target, real facto
     cdef real near, far
     reciprocal_scale(s, &near, &far)
     cdef real z = over_scale(mean - target, near, far)
-    cdef real square = z * z
-    value[0] = s + 0.5 * square + <real>constant
+    cdef real energy = 0.5 * z * z
+    cdef real double_factor = factor + factor
+    value[0] = s + energy + <real>constant
     mean_gradient[0] = over_scale(z, near, far)
-    log_scale_gradient[0] = factor * (1.0 - square)
+    log_scale_gradient[0] = factor - double_factor * energy
     mean_hessian[0] = near * far * (near * far)
-    log_scale_hessian[0] = 2.0 * factor * factor * square
-    cross_hessian[0] = -2.0 * factor * mean_gradient[0]
+    log_scale_hessian[0] = double_factor * double_factor * energy
+    cross_hessian[0] = -double_factor * mean_gradient[0]
 
 
 cdef inline void gaussian_nll_fisher(real mean, real log_scale, real target, real factor,

@@ -3,8 +3,9 @@
 Run by setup.py. The files beside this one are Cython in which ``real`` stands for a floating type:
 
 * a *formula* is a function whose last arguments are ``value, gradient, hessian`` (elementwise),
-  ``value, pull, pull_slope`` (of a softmax probability), or, for two predictions ``a`` and ``b`` that
-  come before ``target``, ``value, a_gradient, b_gradient, a_hessian, b_hessian, cross_hessian``;
+  ``value, pull, pull_slope`` (of a softmax probability), or, for two predictions ``a`` and ``b``
+  that come before ``target``, ``value, a_gradient, b_gradient, a_hessian, b_hessian,
+  cross_hessian``;
 * a *loop* is a file with ``$`` placeholders, expanded around every formula.
 
 For float and for double every name that they define gets the suffix ``_f32`` or ``_f64``, and a
@@ -24,7 +25,7 @@ HERE = Path(__file__).parent
 FAMILIES = ("regression", "count", "binary", "multiclass", "distribution")
 TYPES = {"f32": "float", "f64": "double"}
 # The loops around an elementwise formula, by what they store. The driver makes every mode of a call
-# from them: a gradient alone ignores a Hessian, and all three are two loops over a tile that is in L1.
+# from them: a gradient alone ignores a Hessian, and all three are two loops over a tile in L1.
 LOOPS = ("value", "value_gradient", "gradient_hessian")
 # NumPy's names of the types that a tile is loaded from, and their C types.
 SOURCES = {
@@ -129,7 +130,7 @@ def check_literals(family: str, text: str) -> None:
     """Refuse whole-number literals in formulas: Cython would make doubles of them."""
     for number, line in enumerate(text.split("\n"), 1):
         code = line.partition("#")[0].replace("[0]", "")
-        if re.search(r"(?<![\w.])\d+(?![\w.])", code):
+        if re.search(r"(?<![\w.])(?<!\de[-+])\d+(?![\w.])", code):
             raise ValueError(f"{family}.pxi:{number}: write a whole number as 1.0, not as 1")
 
 
