@@ -1,6 +1,7 @@
 """Every dtype, layout, shape and overlap of the arrays, and clear words for the wrong ones."""
 
 import math
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -376,6 +377,35 @@ def test_wrong_shapes_of_rows_are_named(case: Case) -> None:
         case.loss().grad(prediction, target, out=np.ones(6))
     with pytest.raises(ValueError, match="out"):
         case.loss(reduction="none").value(prediction, target, out=np.ones((6, case.columns)))
+
+
+@pytest.mark.parametrize(
+    "case",
+    [case for case in cases() if case.kind == "parameters"],
+    ids=[case.id for case in cases() if case.kind == "parameters"],
+)
+def test_several_predictions_are_named(case: Case) -> None:
+    loss, names = case.loss(), case.predictions
+    for shape in [(6, 3), (6, 1), (6, 0)]:
+        with pytest.raises(ValueError, match=rf"length {len(names)}.*{' and '.join(names)}"):
+            loss(np.ones(shape), np.ones(6))
+    with pytest.raises(ValueError, match=names[0]):
+        loss(1.0, 1.0)
+    single, row = np.full(len(names), 0.5), np.full((1, len(names)), 0.5)
+    for one, other in zip(
+        loss.value_grad_hess(single, 1), loss.value_grad_hess(row, [1]), strict=True
+    ):
+        np.testing.assert_array_equal(one, np.squeeze(other))
+    for k, name in enumerate(names):
+        if name in case.loss_class.domains:
+            wrong = np.full((7, 3, len(names)), 0.5)
+            wrong[4, 2, k] = case.loss_class.domains[name][0] - 1
+            moved = np.moveaxis(wrong, -1, case.axis)
+            at = tuple(np.argwhere(moved < 0)[0].tolist())
+            with pytest.raises(
+                ValueError, match=rf"{name}.*got -1.* at position {re.escape(str(at))}"
+            ):
+                loss(moved, np.ones((7, 3)))
 
 
 WRONG_ARRAYS = {

@@ -48,13 +48,18 @@ OUTPUTS = {
 ELEMENTWISE_OUTPUTS = ["value", "gradient", "hessian"]
 SOFTMAX_OUTPUTS = ["value", "pull", "pull_slope"]
 # The loops around a formula of two predictions, by what they store, and how they store it.
-PAIR_LOOPS = ("value", "value_gradient", "value_gradient_hessian")
+PAIR_LOOPS = ("value", "value_gradient", "value_gradient_hessian", "product")
 PAIR_OUTPUTS = {
     "value": ["value[r] = v"],
     "gradient": ["first_slope[r] = g * step[r]", "second_slope[r] = slope * step[r]"],
     "hessian": ["first_bend[r] = h * step[r]", "second_bend[r] = bend * step[r]"],
+    "product": [  # of the Hessian and the tangent
+        "first_slope[r] = (product(along[r], h) + product(across[r], cross)) * step[r]",
+        "second_slope[r] = (product(along[r], cross) + product(across[r], bend)) * step[r]",
+    ],
 }
 PAIR_STORES = {
+    "product": [("first_slope", "first"), ("second_slope", "second")],
     "value": [("value", "<real*>tile.value + start")],
     "gradient": [("first_slope", "first"), ("second_slope", "second")],
     "hessian": [
@@ -214,6 +219,7 @@ def pair_loops(formula: Formula) -> list[str]:
                 formula=formula.name,
                 declarations=parameter_lines(formula).replace("parameters[", "tile.parameters["),
                 arguments="".join(f", {name}" for name, _ in formula.parameters),
+                tangent="tangent" if name == "product" else "logits",
                 element="\n            ".join(element),
                 stores="\n        ".join(
                     f"memcpy({place}, {lanes}, sizeof({lanes}))" for lanes, place in stores

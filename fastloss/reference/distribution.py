@@ -1,4 +1,7 @@
-"""Negative log-likelihoods of distributions whose two parameters are predicted."""
+"""Negative log-likelihoods of distributions whose two parameters are predicted.
+
+Each yields the mixed second derivative after the Hessian diagonal.
+"""
 
 from collections.abc import Iterator
 from typing import Literal
@@ -45,6 +48,8 @@ def gaussian_nll(
         yield _joined(residual / variance, slope, axis)
         bend = residual**2 / variance - 0.5 if hessian == "exact" else 0.5
         yield _joined(1 / variance, bend / variance**2, axis)
+        mixed = -residual / variance**2 if hessian == "exact" else np.zeros_like(residual)
+        yield _joined(mixed, mixed, axis)
         return
     factor = 0.5 if parametrisation == "log_variance" else 1
     z = residual * np.exp(-factor * spread)
@@ -52,3 +57,5 @@ def gaussian_nll(
     yield _joined(z * np.exp(-factor * spread), factor * (1 - z**2), axis)
     bend = z**2 if hessian == "exact" else np.ones_like(z)
     yield _joined(np.exp(-2 * factor * spread), 2 * factor**2 * bend, axis)
+    mixed = -2 * factor * z * np.exp(-factor * spread) * (hessian == "exact")
+    yield _joined(mixed, mixed, axis)

@@ -13,6 +13,7 @@ cdef enum:
     VALUE_LOOP, VALUE_GRADIENT_LOOP, GRADIENT_HESSIAN_LOOP
     LOOPS
     NO_LOOP = -1
+    MOST_LOOPS = 4
     BLOCK_FUNCTION = 0, ROW_FUNCTION
 
 cdef bint[MODES] HAS_VALUE = [True, False, True, False, True]
@@ -23,6 +24,8 @@ cdef int[MODES] DERIVATIVE_LOOP_OF = [
     NO_LOOP, GRADIENT_HESSIAN_LOOP, VALUE_GRADIENT_LOOP, GRADIENT_HESSIAN_LOOP, GRADIENT_HESSIAN_LOOP]
 # As in expand.py's PAIR_LOOPS.
 cdef int[MODES] PAIR_LOOP_OF = [0, 1, 1, 2, 2]
+cdef enum:
+    PAIR_PRODUCT_LOOP = 3
 
 
 cdef class Level:
@@ -146,7 +149,7 @@ cdef class Loss:
     cdef tuple predictions          # the names of several predictions for one number; else ()
     cdef tuple domains              # of each of them: (lower, upper), or None
     cdef int reduction_
-    cdef void* functions[2][LOOPS]
+    cdef void* functions[2][MOST_LOOPS]
     cdef double parameters[2][MAX_PARAMETERS]
     cdef int n_varying
     cdef double varying[MAX_VARYING]
@@ -280,6 +283,40 @@ cdef class Loss:
         return self.run(MODE_ALL, prediction, target, weight, reduction, denominator, out,
                         n_threads)
 
+    def hvp(self, prediction, target, v, weight=None, *, reduction=None, denominator=None,
+            out=None, n_threads=None):
+        """Return the product of the Hessian with respect to the prediction and a vector.
+
+        The Hessian is the whole one, not its diagonal: for a loss over classes the entries of `v`
+        that belong to one row all meet.
+
+        Parameters
+        ----------
+        prediction, target, weight, reduction, denominator, n_threads
+            As for :meth:`value`.
+        v : array-like
+            Of the prediction's shape.
+        out : ndarray, optional
+            Where the product goes; may be the prediction, not `v`.
+
+        Returns
+        -------
+        ndarray
+            Of the prediction's shape and type.
+
+        Examples
+        --------
+        >>> import fastloss as fl
+        >>> fl.CrossEntropy(reduction="sum").hvp([[0.0, 0.0]], [1], [[1.0, 3.0]])
+        array([[-0.5,  0.5]])
+        """
+        cdef int code = self.reduction_ if reduction is None else reduction_code(reduction)
+        cdef Result result
+        if v is None:
+            raise TypeError("v must be an array of real numbers, got None")
+        return self.compute(MODE_GRADIENT, prediction, target, weight, code, denominator, out,
+                            n_threads, &result, v)
+
     def _partial(self, prediction, target, weight, n_threads):
         """Return the sums (total, weight, count)."""
         cdef Result result
@@ -311,7 +348,7 @@ cdef class Loss:
 
     cdef object compute(self, int mode, object prediction, object target, object weight,
                         int reduction, object denominator, object out, object n_threads,
-                        Result* result):
+                        Result* result, object tangent=None):
         """Check, run, and return the output arrays: one alone, or a tuple."""
         cdef Job job
         cdef int asked = 0 if n_threads is None else check_threads(n_threads)
@@ -321,13 +358,13 @@ cdef class Loss:
         cdef list arrays = None
         if self.level is None:
             raise TypeError(f"{type(self).__name__} was made without calling its constructor")
-        if self.elementwise:
+        if self.elementwise and tangent is None:
             outputs = self.quick(&job, mode, prediction, target, weight, reduction, out)
         if outputs is None:
             # The job knows arrays by their memory alone: what was made from lists has to live on.
             arrays = [None] * OPERANDS
             outputs = self.general(
-                &job, mode, prediction, target, weight, reduction, out, &by_class, arrays)
+                &job, mode, prediction, target, weight, tangent, reduction, out, &by_class, arrays)
         try:
             if self.has_domain:
                 if arrays is not None:
@@ -372,6 +409,7 @@ cdef class Loss:
         job.n = cnp.PyArray_SIZE(prediction)
         job.in_place = False
         job.operands[WEIGHT].data = NULL
+        job.operands[TANGENT].data = NULL
         job.operands[VALUE].data = NULL
         job.operands[GRADIENT].data = NULL
         job.operands[HESSIAN].data = NULL
@@ -428,8 +466,8 @@ cdef class Loss:
         return result
 
     cdef object general(self, Job* job, int mode, object prediction_, object target_,
-                        object weight_, int reduction, object out, bint* by_class_,
-                        list arrays):
+                        object weight_, object tangent, int reduction, object out,
+                        bint* by_class_, list arrays):
         """Any arrays at all: check them, find the outputs, and fill in the job."""
         cdef cnp.ndarray prediction = as_array("prediction", prediction_)
         cdef cnp.ndarray target = as_array("target", target_)
@@ -488,6 +526,14 @@ cdef class Loss:
                 )
             arrays[WEIGHT] = array
             inputs.append(("weight", array))
+        if tangent is not None:
+            array = as_array("v", tangent)
+            if shape_of(array) != shape:
+                raise ValueError(
+                    f"v must have the prediction's shape {shape}, got {shape_of(array)}"
+                )
+            arrays[TANGENT] = array
+            inputs.append(("v", array))
         for i in range(self.n_varying):
             if self.varying_arrays[i] is None:
                 continue
@@ -555,7 +601,8 @@ cdef class Loss:
             array = arrays[i]
             set_operand(operand, array)
             has_axis = by_class and cnp.PyArray_NDIM(array) == ndim and (
-                i in (PREDICTION, GRADIENT, HESSIAN) or (i == TARGET and has_probabilities(job)))
+                i in (PREDICTION, TANGENT, GRADIENT, HESSIAN)
+                or (i == TARGET and has_probabilities(job)))
             k = 0
             for j in range(cnp.PyArray_NDIM(array)):
                 if has_axis and j == axis:
@@ -608,9 +655,11 @@ cdef class Loss:
         job.tools = &self.level.tools[real]
         job.double_tools = &self.level.tools[1]
         job.parameters = self.parameters[real]
+        if job.operands[TANGENT].data != NULL:
+            mode = MODE_GRADIENT_HESSIAN
         job.has_value = HAS_VALUE[mode]
         job.has_gradient = HAS_GRADIENT[mode]
-        job.has_hessian = HAS_HESSIAN[mode]
+        job.has_hessian = HAS_HESSIAN[mode] and job.operands[TANGENT].data == NULL
         job.scale = 1
         job.scratch = NULL
         job.streaming = streams(job)
@@ -786,7 +835,7 @@ cdef class Loss:
         cdef Py_ssize_t size = job.classes * job.real_size
         cdef Py_ssize_t rows = block_rows(job)
         cdef chunk_function function
-        cdef int threads
+        cdef int threads, loop
         # Strides of whole pages would put all classes into one set of the cache.
         job.block_stride = rows + 64 // job.real_size
         if self.elementwise:
@@ -794,16 +843,18 @@ cdef class Loss:
             function = pick_chunk
             job.scratch_size = size
         elif in_blocks(job):
-            job.block = <class_function>self.functions[real][
-                PAIR_LOOP_OF[mode] if job.numbers else BLOCK_FUNCTION]
+            loop = BLOCK_FUNCTION
+            if job.numbers:
+                loop = PAIR_PRODUCT_LOOP if job.operands[TANGENT].data != NULL else PAIR_LOOP_OF[mode]
+            job.block = <class_function>self.functions[real][loop]
             function = block_chunk
             job.scratch_size = size * rows + size * job.block_stride * (
-                1 + job.has_hessian + has_probabilities(job))
+                1 + job.has_hessian + (job.operands[TANGENT].data != NULL) + has_probabilities(job))
         else:
             job.row = <class_function>self.functions[real][ROW_FUNCTION]
             function = row_chunk
-            job.scratch_size = 4 * size
-        job.scratch_size = (job.scratch_size + 5 * 64) & ~<Py_ssize_t>63
+            job.scratch_size = 5 * size
+        job.scratch_size = (job.scratch_size + 6 * 64) & ~<Py_ssize_t>63
         # Scratch for as many threads as there may be; what a thread does not touch is not there.
         threads = <int>min(<Py_ssize_t>thread_limit(asked), max(job.chunks, <Py_ssize_t>1))
         job.scratch = <char*>PyMem_Malloc(job.scratch_size * threads)

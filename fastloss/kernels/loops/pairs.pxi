@@ -8,6 +8,8 @@ cdef void $loop(const ClassTile* tile) noexcept nogil:
     cdef real* second
     cdef const real* target
     cdef const real* step
+    cdef const real* along
+    cdef const real* across
     cdef real value[LANES]
     cdef real first_slope[LANES]
     cdef real second_slope[LANES]
@@ -22,6 +24,8 @@ cdef void $loop(const ClassTile* tile) noexcept nogil:
         second = first + tile.stride
         target = <const real*>tile.label + start
         step = <const real*>tile.step + start
+        along = <const real*>tile.$tangent + start
+        across = along + tile.stride
         for r in range(LANES):
             $formula(first[r], second[r], target[r]$arguments, &v, &g, &slope, &h, &bend, &cross)
             $element
