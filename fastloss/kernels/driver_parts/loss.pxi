@@ -756,7 +756,7 @@ cdef class Loss:
         axis = self.axis_of(prediction.shape)
         for k, domain in enumerate(self.domains):
             if domain is not None:
-                index = (slice(None),) * axis + (k,)
+                index = (slice(None),) * axis + (k, Ellipsis)
                 found.append((self.predictions[k], prediction[index], domain, (axis, k)))
         return found
 
