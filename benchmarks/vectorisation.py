@@ -41,13 +41,13 @@ class Loop:
 
 def loop_names() -> list[str]:
     """Return the symbols' last parts of all loops over formulas and words."""
-    from fastloss.kernels.expand import MODES, TYPES
+    from fastloss.kernels.expand import LOOPS, TYPES
 
     names = [
-        f"{formula}_{mode}_{suffix}"
+        f"{formula}_{stored}_{suffix}"
         for formula, entry in kernels.active().formulas.items()
         if entry["elementwise"]
-        for mode in MODES
+        for stored in LOOPS
         for suffix in TYPES
     ]
     return names + [f"{word}_loop_{suffix}" for word in kernels.vocabulary() for suffix in TYPES]

@@ -22,11 +22,9 @@ HERE = Path(__file__).parent
 
 FAMILIES = ("regression", "count", "binary", "multiclass")
 TYPES = {"f32": "float", "f64": "double"}
-# The modes of an elementwise loop: what is stored, or summed.
-MODES = (
-    "value", "gradient", "value_gradient", "gradient_hessian", "value_gradient_hessian",
-    "sum", "sum_gradient", "sum_gradient_hessian",
-)  # fmt: skip
+# The loops around an elementwise formula, by what they store. The driver makes every mode of a call
+# from them: a gradient alone ignores a Hessian, and all three are two loops over a tile that is in L1.
+LOOPS = ("value", "value_gradient", "gradient_hessian")
 # NumPy's names of the types that a tile is loaded from, and their C types.
 SOURCES = {
     "int8": "int8_t", "int16": "int16_t", "int32": "int32_t", "int64": "int64_t",
@@ -36,10 +34,9 @@ SOURCES = {
 # What each of these is in the loop: before it, for an element, after a run of elements, after it.
 STREAM = "stream_run({0}, run, stop - run, sizeof(real), {0}_home)"
 OUTPUTS = {
-    "value": ("", "value[i] = v", "", ""),
-    "sum": (
+    "value": (
         "memcpy(total, lanes, sizeof(total))",
-        "total[lane] += <double>v",
+        "value[i] = v; total[lane] += <double>v",
         "",
         "memcpy(lanes, total, sizeof(total))",
     ),
@@ -132,17 +129,17 @@ def parameter_lines(formula: Formula) -> str:
 
 
 def elementwise_loops(formula: Formula, signature_order: list[str]) -> list[str]:
-    """Return the loops around an elementwise formula, one per mode."""
+    """Return the loops around an elementwise formula."""
     arguments = ", ".join(
         name if name in dict(formula.parameters) else f"{name}[i]" for name in signature_order
     )
     loops = []
-    for mode in MODES:
-        lines = zip(*(OUTPUTS[output] for output in mode.split("_")), strict=True)
+    for name in LOOPS:
+        lines = zip(*(OUTPUTS[output] for output in name.split("_")), strict=True)
         before, element, run, after = (list(filter(None, part)) or ["pass"] for part in lines)
         loops.append(
             Template(read("loops/elementwise")).substitute(
-                loop=f"{formula.name}_{mode}",
+                loop=f"{formula.name}_{name}",
                 formula=formula.name,
                 declarations=parameter_lines(formula),
                 arguments=arguments,
@@ -222,7 +219,7 @@ def table(
     """Return the module's tables: names to the addresses of tile functions."""
     lines = ["FORMULAS = {"]
     for name, (family, formula) in everything.items():
-        parts = MODES if formula.elementwise else ("block", "row")
+        parts = LOOPS if formula.elementwise else ("block", "row")
         lines.append(f"    {name!r}: {{")
         lines.append(f"        'family': {family!r}, 'elementwise': {formula.elementwise},")
         lines.append(f"        'parameters': {tuple(n for n, _ in formula.parameters)!r},")

@@ -64,10 +64,24 @@ cdef inline void put_tile(const Job* job, int which, Py_ssize_t start, Py_ssize_
         store(job, &job.operands[which], start, n, tile)
 
 
+cdef inline void run_formula(const Job* job, const void* prediction, const void* target,
+                             const void* step, const void** varying, Py_ssize_t n, void* value,
+                             void* gradient, void* hessian, double* lanes, void* gradient_home,
+                             void* hessian_home) noexcept nogil:
+    # Of the outputs only those are touched that the job's loops have.
+    if job.value_loop != NULL:
+        job.value_loop(prediction, target, step, varying, job.parameters, n, value, NULL, NULL, lanes,
+                       NULL, NULL)
+    if job.derivative_loop != NULL:
+        job.derivative_loop(prediction, target, step, varying, job.parameters, n, value, gradient,
+                            hessian, lanes, gradient_home, hessian_home)
+
+
 cdef void elementwise_tile(const Job* job, Py_ssize_t start, Py_ssize_t n, double* lanes,
                            double* weight_lanes) noexcept nogil:
     cdef Buffers space
     cdef Buffers* buffers = <Buffers*>((<size_t>&space + 63) & ~<size_t>63)
+    cdef double ignored[LANES]
     cdef const void* varying[MAX_VARYING]
     cdef const void* prediction
     cdef const void* target
@@ -75,11 +89,12 @@ cdef void elementwise_tile(const Job* job, Py_ssize_t start, Py_ssize_t n, doubl
     cdef const void* step = job.constant_step
     cdef void* value = buffers.value
     cdef void* gradient = NULL
-    cdef void* hessian = NULL
+    cdef void* hessian = buffers.hessian
     cdef void* gradient_home = NULL
     cdef void* hessian_home = NULL
     cdef Py_ssize_t padded = round_up(n)
     cdef bint per_element = job.operands[VALUE].data != NULL
+    cdef bint summed
     cdef int i
     prediction = tile_in(job, PREDICTION, start, n, buffers.prediction)
     target = tile_in(job, TARGET, start, n, buffers.target)
@@ -95,22 +110,25 @@ cdef void elementwise_tile(const Job* job, Py_ssize_t start, Py_ssize_t n, doubl
             varying[i] = tile_in(job, VARYING + i, start, n, buffers.varying[i])
     if per_element:
         value = tile_out(job, VALUE, start, n, buffers.value, NULL)
-    if job.has_gradient:
+    if job.operands[TANGENT].data != NULL:
+        # The Hessian goes where the product with it will be, and the gradient nowhere.
+        gradient = buffers.gradient
+        hessian = tile_out(job, GRADIENT, start, n, buffers.hessian, NULL)
+    elif job.has_gradient:
         gradient = tile_out(job, GRADIENT, start, n, buffers.gradient, &gradient_home)
     if job.has_hessian:
         hessian = tile_out(job, HESSIAN, start, n, buffers.hessian, &hessian_home)
-    if job.summing != job.function and n == padded:
-        # Padding must not be summed; whole tiles do it in one loop.
-        job.summing(prediction, target, step, varying, job.parameters, n, NULL, gradient, hessian,
-                    lanes, gradient_home, hessian_home)
-    else:
-        job.function(prediction, target, step, varying, job.parameters, padded, value, gradient,
-                     hessian, NULL, gradient_home, hessian_home)
+    # Neither padding nor what a weight is yet to multiply counts.
+    summed = not per_element and weight == NULL and n == padded
+    if not summed:
+        memset(ignored, 0, sizeof(ignored))
+    run_formula(job, prediction, target, step, varying, padded, value, gradient, hessian,
+                lanes if summed else ignored, gradient_home, hessian_home)
     if per_element:
         if weight != NULL:
             job.tools.multiply(weight, padded, value)
         put_tile(job, VALUE, start, n, value, buffers.value, NULL)
-    elif job.has_value and (job.summing == job.function or n != padded):
+    elif job.has_value and not summed:
         # The padding's loss is not part of the sum.
         memset(<char*>value + n * job.real_size, 0, (padded - n) * job.real_size)
         if weight == NULL:
@@ -118,7 +136,10 @@ cdef void elementwise_tile(const Job* job, Py_ssize_t start, Py_ssize_t n, doubl
         else:
             job.tools.sum_weighted(value, weight, padded, lanes)
             job.tools.sum(weight, padded, weight_lanes)
-    if job.has_gradient:
+    if job.operands[TANGENT].data != NULL:
+        job.tools.multiply(tile_in(job, TANGENT, start, n, buffers.gradient), padded, hessian)
+        put_tile(job, GRADIENT, start, n, hessian, buffers.hessian, NULL)
+    elif job.has_gradient:
         put_tile(job, GRADIENT, start, n, gradient, buffers.gradient, gradient_home)
     if job.has_hessian:
         put_tile(job, HESSIAN, start, n, hessian, buffers.hessian, hessian_home)

@@ -42,7 +42,8 @@ cdef struct Operand:
     Py_ssize_t strides[MAX_DIMS]
 
 cdef enum:
-    PREDICTION, TARGET, WEIGHT, VALUE, GRADIENT, HESSIAN, VARYING
+    # With a tangent the gradient's place is that of the Hessian's product with it.
+    PREDICTION, TARGET, WEIGHT, TANGENT, VALUE, GRADIENT, HESSIAN, VARYING
     OPERANDS = VARYING + MAX_VARYING
 
 # Everything that the threads of one call read.
@@ -57,8 +58,8 @@ cdef struct Job:
     Py_ssize_t chunks
     Operand operands[OPERANDS]
     # Elementwise
-    elementwise_function function
-    elementwise_function summing    # sums values by itself, where they are wanted as a sum alone
+    elementwise_function value_loop         # of the value alone; NULL: not wanted, or with the
+    elementwise_function derivative_loop    # gradient, or gradient and Hessian; NULL: not wanted
     const double* parameters
     int n_varying
     bint has_value              # wanted as a sum or per element

@@ -1,10 +1,11 @@
-# The loop around an elementwise formula, expanded for each (formula, dtype, mode).
+# The loop around an elementwise formula, expanded for each (formula, dtype, what is stored).
 #
 # n is a multiple of LANES, so that no scalar remainder is left behind and the bits of an element do
 # not depend on where it stands in its array. `step` is the element's weight over the reduction's
 # divisor. The pointers are restrict: the driver loads a prediction that shares memory with an output
-# through a buffer of its own. Modes that sum do so here, in the lanes of sum_tile: a pass of its own
-# over the values, while nothing is read from memory, cost a quarter of the bandwidth.
+# through a buffer of its own. Values are stored and summed too, in the lanes of sum_tile: a pass of its
+# own over them, while nothing is read from memory, cost a quarter of the bandwidth, and a store that
+# nobody reads is free beside that.
 
 cdef void $loop(in_array prediction_, in_array target_, in_array step_, const in_array* varying_,
                 const double* parameters, Py_ssize_t n,
