@@ -1020,7 +1020,7 @@ FASTLOSS_INLINE lowered_f64 lower_f64(double x)
 
 /* near: log Gamma(w) +- log of what w is away from x; far: (x - 1/2) (log x - 1) + constant + tail.
  * Both are factor * log + rest, with the logarithm as a pair, because near 1 it is cancelled in part
- * and far out it is multiplied. */
+ * and far out it is multiplied; half of it, lest the product overflow before the sum does. */
 FASTLOSS_INLINE float lgamma_f32(float x)
 {
     const float inverse = 1.0f / x;
@@ -1035,7 +1035,7 @@ FASTLOSS_INLINE float lgamma_f32(float x)
     const float factor = x < 1.0f ? -1.0f : rising;
     const float high = x < 3.0f ? log.high : log.high - 1.0f;
     const float rest = multiply_add_f32(factor, log.low, x < 3.0f ? near : far);
-    const float result = multiply_add_f32(factor, high, rest);
+    const float result = 2.0f * multiply_add_f32(0.5f * factor, high, 0.5f * rest);
     const float undefined = x == 0.0f ? INFINITY : NAN;
     const float positive = x > 0.0f ? result : undefined;
     return x < INFINITY ? positive : x;
@@ -1057,15 +1057,15 @@ FASTLOSS_INLINE double lgamma_f64(double x)
     const double factor = x < 1.0 ? -1.0 : rising;
     const double high = x < 6.0 ? log.high : log.high - 1.0;
     const double rest = multiply_add_f64(factor, log.low, x < 6.0 ? near : far);
-    const double result = multiply_add_f64(factor, high, rest);
+    const double result = 2.0 * multiply_add_f64(0.5 * factor, high, 0.5 * rest);
     const double undefined = x == 0.0 ? (double)INFINITY : (double)NAN;
     const double positive = x > 0.0 ? result : undefined;
     return x < (double)INFINITY ? positive : x;
 }
 
 /* near: (w - zero) times the polynomial, where the zero is a pair, less 1 / x or plus the sum of
- * reciprocals; far: log x - 1 / (2 x) - tail. Just below 1 the rounding of 1 / x, of which a third is
- * cancelled, would count twice: hence `lost`. */
+ * reciprocals; far: log x - 1 / (2 x) - tail. The rounding of what is added is `lost`: just below 1 a
+ * third of 1 / x is cancelled, and it would count twice. */
 FASTLOSS_INLINE float digamma_f32(float x)
 {
     const float inverse = 1.0f / x;
@@ -1089,15 +1089,17 @@ FASTLOSS_INLINE double digamma_f64(double x)
 {
     const lowered_f64 lowered = lower_f64(x);
     const double middle = x < 6.0 ? lowered.product : x;
-    const double inverse = 1.0 / (x < 1.0 ? x : middle);
+    const double denominator = x < 1.0 ? x : middle;
+    const double inverse = 1.0 / denominator;
     const double t = x < 1.0 ? x - 1.0 : lowered.x - 2.0;
     const double zero = x < 1.0 ? 0x1.d8b618d5af8fcp-2 : 0x1.762d86356be3fp0;
     const pair_f64 ratio = digamma_ratio_f64(t);
-    const double lost = remainder_f64(1.0, inverse, x) * inverse;
-    const double low = (x > 0.25) & (x < 1.0) ? -lost : 0.0;
+    const double numerator = x < 1.0 ? -1.0 : lowered.sum;
+    const double away = numerator * inverse;
+    const double lost = remainder_f64(numerator, away, denominator) * inverse;
+    const double low = x > 0.25 ? lost : 0.0;
     const double shift = multiply_add_f64(-0x1.b86a722197829p-54, ratio.high + ratio.low, low);
     const double near = times_pair_f64(lowered.x - zero, ratio, shift);
-    const double away = x < 1.0 ? -inverse : lowered.sum * inverse;
     const double tail = multiply_add_f64(digamma_tail_f64(inverse * inverse), inverse, 0.5);
     const pair_f64 log = log_pair_f64(x);
     const double far = log.high + multiply_add_f64(-inverse, tail, log.low);
