@@ -1,4 +1,4 @@
-"""The vector maths stays within its bounds: the sampled version of benchmarks/exhaustive_math.py."""
+"""The vector maths keeps its bounds: the sampled version of benchmarks/exhaustive_math.py."""
 
 from __future__ import annotations
 
