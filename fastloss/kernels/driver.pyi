@@ -99,7 +99,7 @@ class Loss:
         smoothing: float,
         empty_is_zero: bool,
         class_weight: Sequence[float] | None,
-        domain: tuple[float, float] | None,
+        intervals: tuple[tuple[float, float], tuple[float, float]],
         domains: tuple[tuple[float, float] | None, ...],
     ) -> None: ...
     def _partial(

@@ -249,6 +249,7 @@ class Loss(Parameters, driver.Loss):
     aliases: ClassVar[dict[str, dict[str, Any]]] = {}
     # Facts that tests, tables and adapters read.
     family: ClassVar[str]
+    # What lies outside raises. np.nextafter makes an end open; NaN is never outside.
     prediction_domain: ClassVar[tuple[float, float]] = (-np.inf, np.inf)
     target_domain: ClassVar[tuple[float, float]] = (-np.inf, np.inf)
     # Whether a prediction has a class axis that its target lacks: never, if so asked, always; or an
@@ -288,9 +289,22 @@ class Loss(Parameters, driver.Loss):
             getattr(self, "label_smoothing", 0.0),
             getattr(self, "empty", "nan") == "zero",
             getattr(self, "class_weight", None),
-            self.prediction_domain if np.isfinite(self.prediction_domain[0]) else None,
+            self.input_domains(),
             tuple(self.domains.get(n) for n in entry["predictions"]) if self.domains else (),
         )
+
+    def input_domains(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        """Return the least and the greatest prediction, and the same of the target.
+
+        What lies outside raises ``ValueError``. A hyper-parameter may change the domains.
+
+        Examples
+        --------
+        >>> import fastloss as fl
+        >>> fl.LogLoss().input_domains()
+        ((0.0, 1.0), (0.0, 1.0))
+        """
+        return self.prediction_domain, self.target_domain
 
     def _kernel(self) -> str:
         """Return the name of the formula; a hyper-parameter may choose among several."""

@@ -83,8 +83,9 @@ cdef inline void run_formula(const Job* job, const void* prediction, const void*
                             hessian, lanes, gradient_home, hessian_home)
 
 
-cdef void elementwise_tile(const Job* job, Py_ssize_t start, Py_ssize_t n, double* lanes,
-                           double* weight_lanes) noexcept nogil:
+cdef Py_ssize_t elementwise_tile(const Job* job, Py_ssize_t start, Py_ssize_t n, double* lanes,
+                                 double* weight_lanes) noexcept nogil:
+    # Returns how many inputs lie outside of the loss's domains.
     cdef Buffers space
     cdef Buffers* buffers = <Buffers*>((<size_t>&space + 63) & ~<size_t>63)
     cdef double ignored[LANES]
@@ -102,8 +103,13 @@ cdef void elementwise_tile(const Job* job, Py_ssize_t start, Py_ssize_t n, doubl
     cdef bint per_element = job.operands[VALUE].data != NULL
     cdef bint summed
     cdef int i
+    cdef Py_ssize_t outside = 0
     prediction = tile_in(job, PREDICTION, start, n, buffers.prediction)
     target = tile_in(job, TARGET, start, n, buffers.target)
+    if job.limited[PREDICTION]:
+        outside += job.tools.outside(prediction, n, job.lower[PREDICTION], job.upper[PREDICTION])
+    if job.limited[TARGET]:
+        outside += job.tools.outside(target, n, job.lower[TARGET], job.upper[TARGET])
     if job.operands[WEIGHT].data != NULL:
         weight = tile_in(job, WEIGHT, start, n, buffers.weight)
         step = weight
@@ -149,18 +155,20 @@ cdef void elementwise_tile(const Job* job, Py_ssize_t start, Py_ssize_t n, doubl
         put_tile(job, GRADIENT, start, n, gradient, buffers.gradient, gradient_home)
     if job.has_hessian:
         put_tile(job, HESSIAN, start, n, hessian, buffers.hessian, hessian_home)
+    return outside
 
 
 cdef void elementwise_range(const Job* job, Py_ssize_t start, Py_ssize_t stop, double* total,
-                            double* weight) noexcept nogil:
+                            double* weight, Py_ssize_t* bad) noexcept nogil:
     cdef double lanes[LANES]
     cdef double weight_lanes[LANES]
     cdef Py_ssize_t n
     memset(lanes, 0, sizeof(lanes))
     memset(weight_lanes, 0, sizeof(weight_lanes))
+    bad[0] = 0
     while start < stop:
         n = tile_length(start, stop)
-        elementwise_tile(job, start, n, lanes, weight_lanes)
+        bad[0] += elementwise_tile(job, start, n, lanes, weight_lanes)
         start += n
     total[0] = lane_total(lanes)
     weight[0] = lane_total(weight_lanes)
@@ -169,7 +177,7 @@ cdef void elementwise_range(const Job* job, Py_ssize_t start, Py_ssize_t stop, d
 cdef void elementwise_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil:
     cdef Py_ssize_t start = chunk * job.chunk
     elementwise_range(job, start, min(start + job.chunk, job.n), &job.totals[chunk],
-                      &job.weights[chunk])
+                      &job.weights[chunk], &job.bad[chunk])
     if job.streaming:
         stream_fence()
 
@@ -190,7 +198,7 @@ cdef void weight_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogi
 
 
 cdef void outside_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil:
-    # Counts what lies outside the domain of a loss on probabilities.
+    # Counts what lies outside of a domain, where that must be known before anything is written.
     cdef double buffer[TILE]
     cdef Py_ssize_t start = chunk * job.chunk
     cdef Py_ssize_t stop = min(start + job.chunk, job.n)
@@ -199,5 +207,6 @@ cdef void outside_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nog
     while start < stop:
         n = min(<Py_ssize_t>TILE, stop - start)
         job.bad[chunk] += job.tools.outside(
-            tile_in(job, PREDICTION, start, n, buffer), n, job.lower, job.upper)
+            tile_in(job, PREDICTION, start, n, buffer), n, job.lower[PREDICTION],
+            job.upper[PREDICTION])
         start += n

@@ -166,13 +166,15 @@ cdef class Loss:
     cdef cnp.ndarray class_weight
     cdef cnp.ndarray class_weight_float
     cdef double class_weight_sum
-    cdef bint has_domain
-    cdef double lower
-    cdef double upper
+    # Of prediction and target, which come first among the operands.
+    cdef tuple intervals
+    cdef bint[2] limited
+    cdef double[2][2] lower         # by operand and real
+    cdef double[2][2] upper
 
     def _bind(self, Level level, str kernel, int reduction, parameters, varying, bint classes,
-              int axis, ignore_index, double smoothing, bint empty_is_zero, class_weight, domain,
-              tuple domains):
+              int axis, ignore_index, double smoothing, bint empty_is_zero, class_weight,
+              tuple intervals, tuple domains):
         """Take over checked hyper-parameters as numbers. Called once, by the constructor."""
         cdef int real, i
         entry = level.formulas[kernel]
@@ -204,9 +206,12 @@ cdef class Loss:
             self.class_weight = np.ascontiguousarray(class_weight, np.float64)
             self.class_weight_float = self.class_weight.astype(np.float32)
             self.class_weight_sum = self.class_weight.sum()
-        self.has_domain = domain is not None
-        if domain is not None:
-            self.lower, self.upper = domain
+        self.intervals = intervals
+        for i, (lower, upper) in enumerate(intervals):
+            self.limited[i] = np.isfinite(lower) or np.isfinite(upper)
+            for real, type_ in enumerate((np.float32, np.float64)):
+                self.lower[i][real] = inward(lower, type_, np.inf)
+                self.upper[i][real] = inward(upper, type_, -np.inf)
 
     def __call__(self, prediction, target, weight=None, *, reduction=None, denominator=None,
                  out=None, n_threads=None):
@@ -366,20 +371,22 @@ cdef class Loss:
             outputs = self.general(
                 &job, mode, prediction, target, weight, tangent, reduction, out, &by_class, arrays)
         try:
-            if self.has_domain:
+            if by_class or job.in_place:
+                # Before anything is written; else tile by tile, where it costs no pass over memory.
                 if arrays is not None:
                     prediction, target = arrays[PREDICTION], arrays[TARGET]
-                self.check_domain(prediction, job.real_size == 8, asked, self.lower, self.upper)
-                if not by_class:
-                    self.check_domain(target, job.real_size == 8, asked, self.lower, self.upper)
+                self.check_interval(PREDICTION, prediction, job.real_size == 8, asked)
+                if job.numbers or not by_class:
+                    self.check_interval(TARGET, target, job.real_size == 8, asked)
             if self.domains:
                 for _, array, (lower, upper), _ in self.bounded(arrays):
                     self.check_domain(array, job.real_size == 8, asked, lower, upper)
             self.execute(&job, mode, by_class, reduction, divisor, asked, result)
         except OutOfRange as error:
             # Rare, so the arrays are searched again, slowly, for what to say.
-            self.explain(as_array("prediction", prediction), as_array("target", target), by_class,
-                         job.labels, job.classes, error.args[0])
+            self.explain(as_array("prediction", prediction), as_array("target", target),
+                         by_class and not job.numbers, job.labels, job.classes, job.real_size == 8,
+                         error.args[0])
         return outputs
 
     cdef object quick(self, Job* job, int mode, object prediction_, object target_, object weight_,
@@ -690,6 +697,10 @@ cdef class Loss:
                 self.run_classes(job, real, mode, asked)
             else:
                 self.choose_loops(job, real, mode)
+                for i in range(2):
+                    job.limited[i] = self.limited[i] and not job.in_place
+                    job.lower[i] = self.lower[i][real]
+                    job.upper[i] = self.upper[i][real]
                 if job.has_gradient and not weighted:
                     fill(constant, job.scale, n, real)
                     job.constant_step = constant
@@ -698,6 +709,8 @@ cdef class Loss:
                         fill(varying[i], self.varying[i], n, real)
                         job.constant_varying[i] = varying[i]
                 self.launch_timed(job, elementwise_chunk, real, mode, job.n, asked, 2**31 - 1)
+                if job.limited[PREDICTION] or job.limited[TARGET]:
+                    check_bad(job)
                 if weighted and job.has_value and reduction != NONE:
                     result.weight = tree_sum(job.weights, job.chunks)
             result.total = tree_sum(job.totals, job.chunks)
@@ -760,11 +773,15 @@ cdef class Loss:
                 found.append((self.predictions[k], prediction[index], domain, (axis, k)))
         return found
 
+    cdef int check_interval(self, int which, cnp.ndarray array, int real, int asked) except -1:
+        if self.limited[which]:
+            self.check_domain(array, real, asked, self.lower[which][real], self.upper[which][real])
+        return 0
+
     cdef int check_domain(self, cnp.ndarray array, int real, int asked, double lower,
                           double upper) except -1:
-        # Probabilities outside [0, 1] would come out as plausible numbers.
+        # What lies outside of a loss's domain would come out as a plausible number.
         cdef Job job
-        cdef Py_ssize_t chunk, total = 0
         cdef int i
         cdef int real_type = cnp.NPY_DOUBLE if real else cnp.NPY_FLOAT
         job.tools = &self.level.tools[real]
@@ -787,20 +804,18 @@ cdef class Loss:
         merge_axes(&job, True)
         finish_operand(&job, &job.operands[PREDICTION], real_type, array)
         job.classes = 1
-        job.lower = lower
-        job.upper = upper
+        job.lower[PREDICTION] = lower
+        job.upper[PREDICTION] = upper
         job.chunk = ELEMENTWISE_CHUNK
         job.chunks = (job.n + (ELEMENTWISE_CHUNK - 1)) // ELEMENTWISE_CHUNK
         job.bad = <Py_ssize_t*>PyMem_Malloc(job.chunks * sizeof(Py_ssize_t))
         if job.bad == NULL:
             raise MemoryError()
-        self.launch(&job, outside_chunk, job.n * WEIGHT_COST, asked)
-        for chunk in range(job.chunks):
-            total += job.bad[chunk]
-        PyMem_Free(job.bad)
-        if total > 0:
-            raise OutOfRange(0)
-        return 0
+        try:
+            self.launch(&job, outside_chunk, job.n * WEIGHT_COST, asked)
+            return check_bad(&job)
+        finally:
+            PyMem_Free(job.bad)
 
     cdef int prepare_classes(self, Job* job, int real, int asked, Result* result) except -1:
         cdef Py_ssize_t i
@@ -864,9 +879,11 @@ cdef class Loss:
         return 0
 
     cdef int explain(self, prediction, target, bint by_class, bint labels, Py_ssize_t classes,
-                     Py_ssize_t start) except -1:
+                     int real, Py_ssize_t start) except -1:
+        cdef int which
+        read_as = np.float64 if real else np.float32
         for name, array, (lower, upper), (axis, k) in self.bounded([prediction]):
-            at = first_where(array, self._is_outside, (lower, upper), 0)
+            at = first_where(array, self._is_outside, (lower, upper, read_as), 0)
             if at is not None:
                 raise ValueError(
                     f"prediction must hold a {name} in [{lower:g}, {upper:g}], got {array[at]} at "
@@ -877,14 +894,15 @@ cdef class Loss:
             if at is not None:
                 raise wrong_label(
                     target, at, classes, self.ignore_index if self.has_ignore_index else None)
-        for name, array in (("prediction", prediction), ("target", target)):
-            if name == "target" and by_class:
+        for which, array in ((PREDICTION, prediction), (TARGET, target)):
+            if not self.limited[which] or (which == TARGET and by_class):
                 continue
-            at = first_where(array, self._is_outside, (self.lower, self.upper), 0)
+            bounds = self.lower[which][real], self.upper[which][real], read_as
+            at = first_where(array, self._is_outside, bounds, 0)
             if at is not None:
                 raise ValueError(
-                    f"{name} must hold probabilities in [{self.lower:g}, {self.upper:g}], "
-                    f"got {array[at]} at position {position(at)}"
+                    f"{'target' if which == TARGET else 'prediction'} must be in "
+                    f"{interval(self.intervals[which])}, got {array[at]} at position {position(at)}"
                 )
         raise RuntimeError("the arrays changed while they were read")
 
@@ -895,8 +913,35 @@ cdef class Loss:
         return bad & (labels != self.ignore_index) if self.has_ignore_index else bad
 
     def _is_outside(self, block, bounds):
-        """Return where a block holds what is out of bounds."""
-        return (block < bounds[0]) | (block > bounds[1])
+        """Return where a block, as the type that it is read as, is out of bounds."""
+        lower, upper, read_as = bounds
+        block = block.astype(read_as)
+        return (block < lower) | (block > upper)
+
+
+cdef int check_bad(const Job* job) except -1:
+    cdef Py_ssize_t chunk
+    for chunk in range(job.chunks):
+        if job.bad[chunk] > 0:
+            raise OutOfRange(0)
+    return 0
+
+
+cdef double inward(double bound, type_, double side) except? -1:
+    # The first number of a type that is within a bound.
+    rounded = type_(bound)
+    if (rounded < bound) if side > 0 else (rounded > bound):
+        rounded = np.nextafter(rounded, type_(side))
+    return rounded
+
+
+cdef str interval(tuple bounds):
+    # An end is open where it is the number next to a much shorter one.
+    cdef double lower = bounds[0], upper = bounds[1]
+    cdef double below = np.nextafter(lower, -np.inf), above = np.nextafter(upper, np.inf)
+    left = f"({below:g}" if len(repr(below)) < len(repr(lower)) else f"[{lower:g}"
+    right = f"{above:g})" if len(repr(above)) < len(repr(upper)) else f"{upper:g}]"
+    return f"{left}, {right}"
 
 
 cpdef object wrong_label(target, tuple at, Py_ssize_t classes, ignore_index):

@@ -93,15 +93,17 @@ cdef struct Job:
     const void* class_weight    # as reals
     const double* class_weight_double
     double class_weight_sum
-    double lower                # the probabilities' domain, for losses that have one
-    double upper
+    # Of prediction and target, where they are checked tile by tile: their domains.
+    bint limited[2]
+    double lower[2]
+    double upper[2]
     char* scratch
     Py_ssize_t scratch_size     # per thread
     # Per chunk
     double* totals
     double* weights
     Py_ssize_t* counts
-    Py_ssize_t* bad             # how many labels or probabilities are out of range
+    Py_ssize_t* bad             # how many inputs are out of range
 
 
 cdef inline Py_ssize_t round_up(Py_ssize_t n) noexcept nogil:

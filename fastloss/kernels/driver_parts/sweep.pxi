@@ -63,7 +63,7 @@ def sweep(list losses, prediction_, target_, weight, n_threads):
     None where only separate calls can: for rows of classes, and for hyper-parameters that are
     arrays.
     """
-    cdef Loss first = losses[0], loss, checks = None
+    cdef Loss first = losses[0], loss
     cdef cnp.ndarray prediction = as_array("prediction", prediction_)
     cdef cnp.ndarray target = as_array("target", target_)
     cdef int asked = 0 if n_threads is None else check_threads(n_threads)
@@ -80,8 +80,6 @@ def sweep(list losses, prediction_, target_, weight, n_threads):
         if (not loss.elementwise or loss.predictions or loss.n_varying != first.n_varying
                 or any(array is not None for array in loss.varying_arrays)):
             return None
-        if loss.has_domain:
-            checks = loss
     if first.classes and shape_of(target) != shape_of(prediction):
         return None
     memset(&job, 0, sizeof(job))
@@ -92,14 +90,13 @@ def sweep(list losses, prediction_, target_, weight, n_threads):
                       &by_class, arrays)
     else:
         first.general(&job, MODE_VALUE, prediction, target, weight, None, SUM, None, &by_class, arrays)
-    if checks is not None:
-        try:
-            for array in (prediction, target):
-                checks.check_domain(
-                    array, job.real_size == 8, asked, checks.lower, checks.upper)
-        except OutOfRange:
-            # A call of its own says what is wrong.
-            return None
+    try:
+        for loss in {loss.intervals: loss for loss in losses}.values():
+            loss.check_interval(PREDICTION, prediction, job.real_size == 8, asked)
+            loss.check_interval(TARGET, target, job.real_size == 8, asked)
+    except OutOfRange:
+        # A call of its own says what is wrong.
+        return None
     real = 0 if job.real_size == 4 else 1
     job.tools = &first.level.tools[real]
     job.has_value = True
