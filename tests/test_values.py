@@ -101,7 +101,8 @@ def test_truths_are_derivatives_of_each_other(name: str) -> None:
             slope = mp.diff(lambda z, k=k: at(z, k).value.exact, z)
             bend = mp.diff(lambda z, k=k: at(z, k).gradient[k].exact, z)
             assert abs(slope - here.gradient[k].exact) < mpf(10) ** -12
-            assert abs(bend - here.hessian[k].exact) < mpf(10) ** -12
+            if case.exact_hessian:
+                assert abs(bend - here.hessian[k].exact) < mpf(10) ** -12
 
 
 @pytest.mark.parametrize("name", CASES, ids=list(CASES))
@@ -128,7 +129,8 @@ def test_differences(name: str, level: str) -> None:
             abs(ends[0] - ends[1]) < 0.5 * (1 + abs(ends[1]))
         )
         assert smooth.mean() > 0.9
-        for found, derivative in [(values, gradient[index]), (gradients, hessian[index])]:
+        pairs = [(values, gradient[index]), (gradients, hessian[index])]
+        for found, derivative in pairs if case.exact_hessian else pairs[:1]:
             quotient = (8 * (found[2] - found[1]) - (found[3] - found[0])) / (12 * step)
             np.testing.assert_allclose(quotient[smooth], derivative[smooth], **DIFFERENCES)
 

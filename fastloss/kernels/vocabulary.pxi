@@ -15,14 +15,19 @@ cdef extern from "vector_math.h" nogil:
     real multiply_add(real a, real b, real c)
     real by_sign(real x, real plus, real minus)
     real flip_sign(real x, real y)
+    # Of numbers that are not negative, within 2 ulp: x - log1p(x).
+    real log1p_gap(real x) nogil
 
 cdef extern from *:
     """
     #include <math.h>
     #define fabs_f32 fabsf
     #define fabs_f64 fabs
+    #define sqrt_f32 sqrtf
+    #define sqrt_f64 sqrt
     """
     real fabs(real x) nogil
+    real sqrt(real x) nogil
 
 
 cdef inline real minus_infinity() noexcept nogil:
