@@ -97,6 +97,8 @@ class Loss:
         empty_is_zero: bool,
         class_weight: Sequence[float] | None,
         domain: tuple[float, float] | None,
+        output_name: str,
+        outputs: int,
     ) -> None: ...
     def _partial(
         self, prediction: Any, target: Any, weight: Any, n_threads: int | None
@@ -131,6 +133,14 @@ class Loss:
     def grad_and_hess(
         self, prediction: Any, target: Any, weight: Any = None, **options: Unpack[_AnyReduction]
     ) -> tuple[_Array, _Array]: ...
+    def hvp(
+        self,
+        prediction: Any,
+        target: Any,
+        v: Any,
+        weight: Any = None,
+        **options: Unpack[_AnyReduction],
+    ) -> _Array: ...
     @overload
     def value_grad_hess(
         self, prediction: Any, target: Any, weight: Any = None, **options: Unpack[_Reduced]
