@@ -201,10 +201,11 @@ class Parameters:
         """Check what concerns more than one hyper-parameter."""
 
     def __repr__(self) -> str:
+        # What every loss has, or many have, is shown where it was chosen.
         shown = [
             f"{f.name}={getattr(self, f.name)!r}"
             for f in dataclasses.fields(self)
-            if f.name != "reduction" or self.reduction != "mean"
+            if f.name not in ("reduction", "hessian") or getattr(self, f.name) != f.default
         ]
         # The shared field comes first in a dataclass and is the last that one looks for.
         if self.reduction != "mean":
