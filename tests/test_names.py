@@ -65,7 +65,9 @@ def test_no_loss_is_left_out() -> None:
 def test_losses_are_in_order_of_family() -> None:
     families = [family(cls) for cls in LOSSES]
     assert families == sorted(families, key=families.index)
-    assert list(dict.fromkeys(families)) == ["regression", "count", "binary", "multiclass"]
+    assert list(dict.fromkeys(families)) == [
+        "regression", "count", "binary", "multiclass", "distribution",
+    ]  # fmt: skip
 
 
 @every_loss

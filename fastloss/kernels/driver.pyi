@@ -52,6 +52,9 @@ def checked_output(name: str, out: Any, shape: tuple[int, ...], dtype: Any) -> _
 def share_memory(a: _Array, b: _Array) -> bool: ...
 def checked_reduction(reduction: Any) -> Literal["mean", "sum", "none"]: ...
 def checked_denominator(denominator: Any, reduction: str) -> float: ...
+def sweep(
+    losses: Sequence[Loss], prediction: Any, target: Any, weight: Any, n_threads: int | None
+) -> _Array | None: ...
 
 class Team:
     size: int
@@ -97,6 +100,7 @@ class Loss:
         empty_is_zero: bool,
         class_weight: Sequence[float] | None,
         domain: tuple[float, float] | None,
+        domains: tuple[tuple[float, float] | None, ...],
         output_name: str,
         outputs: int,
     ) -> None: ...

@@ -252,8 +252,11 @@ class Loss(Parameters, driver.Loss):
     family: ClassVar[str]
     prediction_domain: ClassVar[tuple[float, float]] = (-np.inf, np.inf)
     target_domain: ClassVar[tuple[float, float]] = (-np.inf, np.inf)
-    # Whether a prediction has a class axis that its target lacks: never, if so asked, always.
-    class_axis: ClassVar[Literal["none", "optional", "always"]] = "none"
+    # Whether a prediction has a class axis that its target lacks: never, if so asked, always; or an
+    # axis of several predictions for one target, a distribution's parameters.
+    class_axis: ClassVar[Literal["none", "optional", "always", "parameters"]] = "none"
+    # What the predictions that formulas name so may be, where that is not every number.
+    domains: ClassVar[dict[str, tuple[float, float]]] = {}
     # The hyper-parameter that may be a sequence: the prediction then has a last axis of its length,
     # which the target lacks.
     per_output: ClassVar[str] = ""
@@ -296,6 +299,7 @@ class Loss(Parameters, driver.Loss):
             getattr(self, "empty", "nan") == "zero",
             getattr(self, "class_weight", None),
             self._checked_domain(),
+            tuple(self.domains.get(n) for n in entry["predictions"]) if self.domains else (),
             self.per_output,
             len(outputs) if isinstance(outputs, tuple) else 0,
         )

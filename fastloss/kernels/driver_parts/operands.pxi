@@ -47,6 +47,12 @@ cdef enum:
     PREDICTION, TARGET, WEIGHT, TANGENT, VALUE, GRADIENT, HESSIAN, VARYING
     OPERANDS = VARYING + MAX_VARYING
 
+# What sets one loss of a sweep apart from the next.
+cdef struct ParameterSet:
+    elementwise_function value_loop
+    const double* parameters
+    const double* varying
+
 # Everything that the threads of one call read.
 cdef struct Job:
     const Tools* tools
@@ -71,11 +77,16 @@ cdef struct Job:
     double scale                # 1 / divisor
     const void* constant_step   # a tile of `scale`, for calls without weight
     const void* constant_varying[MAX_VARYING]
+    # Sweeps
+    const ParameterSet* sets
+    Py_ssize_t n_sets
+    Py_ssize_t values_size      # bytes from a set's values to the next set's
     # Rows of classes
     class_function block
     class_function row
     Py_ssize_t classes
-    bint labels                 # else probabilities
+    bint labels                 # one integer per row
+    bint numbers                # one real number per row; if neither, probabilities
     Py_ssize_t block_stride     # elements from a class of a block to the next
     int64_t ignore_index
     bint has_ignore_index
