@@ -45,6 +45,9 @@ UNIT = Interval(0, 1)
 OPEN_UNIT = Interval(0, 1, lower_open=True, upper_open=True)
 HALF_OPEN_UNIT = Interval(0, 1, upper_open=True)
 
+# The targets of losses that zero is too small for.
+POSITIVE_NUMBERS = (float(np.nextafter(0, 1)), np.inf)
+
 # Arrays of numbers in any form; a loss keeps them as nested tuples, so that it stays hashable.
 Array = tuple[Any, ...] | Sequence[Any] | npt.NDArray[Any]
 
@@ -201,10 +204,11 @@ class Parameters:
         """Check what concerns more than one hyper-parameter."""
 
     def __repr__(self) -> str:
+        # What every loss has, or many have, is shown where it was chosen.
         shown = [
             f"{f.name}={getattr(self, f.name)!r}"
             for f in dataclasses.fields(self)
-            if f.name != "reduction" or self.reduction != "mean"
+            if f.name not in ("reduction", "hessian") or getattr(self, f.name) != f.default
         ]
         # The shared field comes first in a dataclass and is the last that one looks for.
         if self.reduction != "mean":
@@ -257,6 +261,9 @@ class Loss(Parameters, driver.Loss):
     class_axis: ClassVar[Literal["none", "optional", "always", "parameters"]] = "none"
     # What the predictions that formulas name so may be, where that is not every number.
     domains: ClassVar[dict[str, tuple[float, float]]] = {}
+    # The hyper-parameter that may be a sequence: the prediction then has a last axis of its length,
+    # which the target lacks.
+    per_output: ClassVar[str] = ""
 
     def __init_subclass__(cls, kernel: str = "", **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -266,12 +273,18 @@ class Loss(Parameters, driver.Loss):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        outputs = getattr(self, self.per_output) if self.per_output else None
+        if isinstance(outputs, tuple) and (not outputs or isinstance(outputs[0], tuple)):
+            raise ValueError(
+                f"{self.per_output} must be a number or a sequence of numbers, got {outputs!r}"
+            )
         level = kernels.active()
         kernel = self._kernel()
         entry = level.formulas[kernel]
+        values = self._kernel_varying()
         varying = [
             np.array(v) if isinstance(v, tuple) else v
-            for v in (getattr(self, name) for name in entry["varying"])
+            for v in (values[name] for name in entry["varying"])
         ]
         parameters = []
         for dtype in (np.float32, np.float64):
@@ -291,6 +304,8 @@ class Loss(Parameters, driver.Loss):
             getattr(self, "class_weight", None),
             self.input_domains(),
             tuple(self.domains.get(n) for n in entry["predictions"]) if self.domains else (),
+            self.per_output,
+            len(outputs) if isinstance(outputs, tuple) else 0,
         )
 
     def input_domains(self) -> tuple[tuple[float, float], tuple[float, float]]:
@@ -312,6 +327,10 @@ class Loss(Parameters, driver.Loss):
 
     def _kernel_parameters(self, dtype: np.dtype[Any]) -> dict[str, float]:
         """Return the formula's parameters by name; those that are fields need no other word."""
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+
+    def _kernel_varying(self) -> dict[str, Any]:
+        """Return by name what may vary from element to element: numbers, or tuples of them."""
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
 
     def partial(

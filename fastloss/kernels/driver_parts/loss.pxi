@@ -171,10 +171,12 @@ cdef class Loss:
     cdef bint[2] limited
     cdef double[2][2] lower         # by operand and real
     cdef double[2][2] upper
+    cdef str output_name
+    cdef Py_ssize_t outputs         # length of the last axis that the target lacks; 0: none
 
     def _bind(self, Level level, str kernel, int reduction, parameters, varying, bint classes,
               int axis, ignore_index, double smoothing, bint empty_is_zero, class_weight,
-              tuple intervals, tuple domains):
+              tuple intervals, tuple domains, str output_name, Py_ssize_t outputs):
         """Take over checked hyper-parameters as numbers. Called once, by the constructor."""
         cdef int real, i
         entry = level.formulas[kernel]
@@ -212,6 +214,8 @@ cdef class Loss:
             for real, type_ in enumerate((np.float32, np.float64)):
                 self.lower[i][real] = inward(lower, type_, np.inf)
                 self.upper[i][real] = inward(upper, type_, -np.inf)
+        self.output_name = output_name
+        self.outputs = outputs
 
     def __call__(self, prediction, target, weight=None, *, reduction=None, denominator=None,
                  out=None, n_threads=None):
@@ -516,6 +520,19 @@ cdef class Loss:
                 )
             if shape[axis] == 0:
                 raise ValueError(f"prediction must have at least one class, got shape {shape}")
+        elif self.outputs > 0:
+            if ndim == 0 or shape[ndim - 1] != self.outputs:
+                raise ValueError(
+                    f"prediction must have a last axis of length {self.outputs}, one entry for each "
+                    f"{self.output_name}, got shape {shape}"
+                )
+            rows = shape[:ndim - 1]
+            if shape_of(target) != rows:
+                raise ValueError(
+                    f"target must have shape {rows}, that of the prediction without its last axis, "
+                    f"got {shape_of(target)}"
+                )
+            target = np.broadcast_to((<object>target)[..., np.newaxis], shape)
         else:
             rows = shape
             if shape_of(target) != shape:
@@ -531,8 +548,12 @@ cdef class Loss:
                     f"weight must have shape {rows}"
                     + (f" or {rows[:1]}" if len(rows) > 1 else "") + f", got {shape_of(array)}"
                 )
-            arrays[WEIGHT] = array
             inputs.append(("weight", array))
+            if self.outputs > 0:
+                missing = (1,) * (ndim - cnp.PyArray_NDIM(array))
+                array = np.broadcast_to(
+                    (<object>array).reshape(shape_of(array) + missing), shape)
+            arrays[WEIGHT] = array
         if tangent is not None:
             array = as_array("v", tangent)
             if shape_of(array) != shape:
@@ -541,6 +562,9 @@ cdef class Loss:
                 )
             arrays[TANGENT] = array
             inputs.append(("v", array))
+        if self.outputs > 0:
+            # From here on every prediction is an element like any other.
+            rows = shape
         for i in range(self.n_varying):
             if self.varying_arrays[i] is None:
                 continue
@@ -901,7 +925,7 @@ cdef class Loss:
             at = first_where(array, self._is_outside, bounds, 0)
             if at is not None:
                 raise ValueError(
-                    f"{'target' if which == TARGET else 'prediction'} must be in "
+                    f"{'target' if which == TARGET else 'prediction'} must hold numbers in "
                     f"{interval(self.intervals[which])}, got {array[at]} at position {position(at)}"
                 )
         raise RuntimeError("the arrays changed while they were read")
