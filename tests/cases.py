@@ -72,6 +72,20 @@ class Case(NamedTuple):
         return bool(chosen.get("hessian", "exact") == "exact")
 
     @property
+    def prediction_domain(self) -> tuple[float, float]:
+        """What predictions are made of: ordinary ones of the class that its parameters admit."""
+        return self._domain(0, self.loss_class.prediction_domain)
+
+    @property
+    def target_domain(self) -> tuple[float, float]:
+        """What targets are made of."""
+        return self._domain(1, self.loss_class.target_domain)
+
+    def _domain(self, side: int, ordinary: tuple[float, float]) -> tuple[float, float]:
+        low, high = self.loss().input_domains()[side]
+        return max(low, ordinary[0]), min(high, ordinary[1])
+
+    @property
     def of_rows(self) -> bool:
         return self.kind != "numbers"
 
@@ -179,7 +193,7 @@ def sample(case: Case, dtype: npt.DTypeLike, n: int = 200, seed: int = 0) -> tup
     """n ordinary predictions and targets, or n rows, exact in float32."""
     random = np.random.default_rng([seed, n])
     shape = (n, case.columns) if case.of_rows else (n,)
-    low, high = case.loss_class.prediction_domain
+    low, high = case.prediction_domain
     if case.kind == "parameters":
         prediction = random.normal(size=shape)
         for k, name in enumerate(case.predictions):
@@ -201,7 +215,7 @@ def sample(case: Case, dtype: npt.DTypeLike, n: int = 200, seed: int = 0) -> tup
 
 
 def sample_target(case: Case, n: int, random: np.random.Generator) -> Array:
-    low, high = case.loss_class.target_domain
+    low, high = case.target_domain
     if case.kind == "labels":
         label = random.integers(0, CLASSES, n)
         ignored = {**fields(case.loss_class), **case.parameters}.get("ignore_index")
@@ -239,12 +253,12 @@ def _simplex(random: np.random.Generator, shape: tuple[int, ...]) -> Array:
 
 def grid(case: Case, dtype: npt.DTypeLike) -> tuple[Array, Array]:
     """Every pair of an ordinary or extreme prediction with an ordinary or extreme target."""
-    prediction = _extremes(case.loss_class.prediction_domain, dtype)
-    target = _extremes(case.loss_class.target_domain, dtype)[::3]
-    ends = [end for end in case.loss_class.target_domain if np.isfinite(end)]
+    prediction = _extremes(case.prediction_domain, dtype)
+    target = _extremes(case.target_domain, dtype)[::3]
+    ends = [end for end in case.target_domain if np.isfinite(end)]
     target = np.unique(np.concatenate([target, np.array(ends, dtype), np.array([0.25], dtype)]))
     first, second = (side.ravel() for side in np.meshgrid(prediction, target))
-    if case.loss_class.target_domain == (-np.inf, np.inf):
+    if case.target_domain == (-np.inf, np.inf):
         # Judge what is made of the residual, not the rounding of the residual itself, which may
         # step over a kink.
         exact_ = _difference_is_exact(first, second)
@@ -293,7 +307,7 @@ def rows(case: Case, dtype: npt.DTypeLike) -> Iterator[tuple[Array, Array]]:
             logits.append(row)
         logits += [np.zeros(classes), np.full(classes, far), np.full(classes, -far)]
         prediction = np.array(logits)
-        if case.loss_class.prediction_domain == (0, 1):
+        if case.prediction_domain == (0, 1):
             prediction = np.clip(abs(prediction) / (1 + abs(prediction)), 0, 1)
         prediction = np.concatenate([prediction] * 2).astype(dtype)
         n = len(prediction)
@@ -313,7 +327,7 @@ def _parameters(
     """Many of all combinations of ordinary and extreme predictions and targets."""
     everything = (-np.inf, np.inf)
     domains = [case.loss_class.domains.get(name, everything) for name in case.predictions]
-    domains.append(case.loss_class.target_domain)
+    domains.append(case.target_domain)
     values = [_extremes(domain, dtype)[::2] for domain in domains]
     columns = [
         np.concatenate([random.choice(v, 500), random.choice(v[abs(v) < 20], 400)]) for v in values

@@ -184,7 +184,7 @@ def test_threads_types_and_layouts(case: Case, dtype: Any) -> None:
     whole = np.round(4 * v)
     found = loss.hvp(prediction, target, whole.astype(np.int8), weight)
     np.testing.assert_array_equal(found, loss.hvp(prediction, target, whole, weight))
-    if case.loss_class.prediction_domain == (-np.inf, np.inf):
+    if case.prediction_domain == (-np.inf, np.inf):
         half = loss.hvp(prediction.astype(np.float16), target, v, weight)
         assert half.dtype == np.float16
 

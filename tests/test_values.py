@@ -116,7 +116,7 @@ def test_differences(name: str, level: str) -> None:
     loss = case.loss(reduction="none")
     columns = range(prediction.shape[1]) if case.of_rows else [...]
     _, gradient, hessian = loss.value_grad_hess(prediction, target)
-    step = 2.0**-14 if case.loss_class.prediction_domain == (0, 1) else 2.0**-10
+    step = 2.0**-14 if case.prediction_domain == (0, 1) else 2.0**-10
     for column in columns:
         index = np.s_[..., column] if case.of_rows else np.s_[...]
         values, gradients = [], []
@@ -170,9 +170,9 @@ def test_reference_keeps_the_dtype(name: str) -> None:
 @pytest.mark.parametrize("name", NUMBERS, ids=NUMBERS)
 def test_infinity_and_nan(name: str, dtype: Any, level: str) -> None:
     case = CASES[name]
-    low, high = case.loss_class.prediction_domain
+    low, high = case.prediction_domain
     predictions = [x for x in (-np.inf, 0.0, 0.5, 1.0, np.inf) if low <= x <= high]
-    low, high = case.loss_class.target_domain
+    low, high = case.target_domain
     targets = [x for x in (-np.inf, -1.0, 0.0, 0.5, 1.0, np.inf) if low <= x <= high]
     pairs = [(p, t) for p in [*predictions, np.nan] for t in targets]
     pairs += [(p, np.nan) for p in predictions]
