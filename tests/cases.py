@@ -31,6 +31,7 @@ PARAMETERS: dict[str, tuple[Any, ...]] = {
     "label_smoothing": (0.125,),
     "eps": (0.0, 2.0**-10),
     "lower": (0.5,),
+    "power": (3.0, 0.0, 1.0, 1.25, 2.0, -1.0),
     "gamma": (0.0, 0.5, 1.0, 3.5),
     "alpha": (0.25,),
     "class_weight": ((1.0, 0.5, 2.0, 0.0, 4.0),),

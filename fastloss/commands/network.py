@@ -178,7 +178,7 @@ class Affine(Link):
 
 
 class Log(Link):
-    """The logarithm of a mean, for losses of counts; the network starts at the mean count."""
+    """The logarithm of a mean, for losses of counts and amounts; the network starts at the mean."""
 
     def __init__(self, target: Array, rows: int) -> None:
         super().__init__("exp")
@@ -190,7 +190,7 @@ class Log(Link):
         np.add(output, self._offset, out=output)
 
     def response(self, prediction: Floats) -> Floats:
-        """Return the mean count."""
+        """Return the mean."""
         return np.exp(prediction, out=self._scratch[: len(prediction)])
 
 

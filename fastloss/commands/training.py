@@ -164,7 +164,7 @@ class Training:
         self._value_sum, self._rows_done = 0.0, 0
 
     def _make_link(self, outputs: int) -> Link:
-        if self._loss.family == "count":
+        if getattr(self._loss, "link", "identity") == "log":
             return Log(self.train.target, self._most_rows)
         if self._task == "regression":
             return Affine(self.train.target)

@@ -400,20 +400,47 @@ FASTLOSS_INLINE pair_f64 exp_pair_f64(reduced_f64 r)
  * 2^(n - 24) in float32, leaves a normal number; the second, 2^-40 or 2^24, rounds into the
  * subnormals or overflows. The sign bit of x, moved down, makes the difference. Beyond the bounds
  * the result is 0 or inf all the same. r - r is 0, or NaN, of which times_power made a number. */
+FASTLOSS_INLINE float exp_reduced_f32(float r, uint32_t exponent, float x)
+{
+    const uint32_t shift = ((bits_f32(x) & 0x80000000u) >> 2) - (24u << 23);
+    const float normal = times_power_f32(exp_rounded_f32(r), exponent + shift);
+    return multiply_add_f32(normal, float_of_bits(EXPONENT_F32(0) - shift), r - r);
+}
+
 FASTLOSS_INLINE float exp_f32(float x)
 {
     const reduced_f32 r = reduce_f32(with_sign_f32(at_most_f32(absolute_f32(x), 104.0f), x));
-    const uint32_t shift = ((bits_f32(x) & 0x80000000u) >> 2) - (24u << 23);
-    const float normal = times_power_f32(exp_rounded_f32(r.high), r.exponent + shift);
-    return multiply_add_f32(normal, float_of_bits(EXPONENT_F32(0) - shift), r.high - r.high);
+    return exp_reduced_f32(r.high, r.exponent, x);
+}
+
+/* e^(a x): what the rounding of the product dropped is known and added where it is no error. */
+FASTLOSS_INLINE float exp_product_f32(float a, float x)
+{
+    const float y = a * x;
+    const reduced_f32 r = reduce_f32(with_sign_f32(at_most_f32(absolute_f32(y), 104.0f), y));
+    const float low = absolute_f32(y) < 104.0f ? r.low - remainder_f32(y, a, x) : 0.0f;
+    return exp_reduced_f32(r.high + low, r.exponent, y);
+}
+
+FASTLOSS_INLINE double exp_reduced_f64(double r, uint64_t exponent, double x)
+{
+    const uint64_t shift = ((bits_f64(x) & 0x8000000000000000u) >> 4) - (64ull << 52);
+    const double normal = times_power_f64(exp_rounded_f64(r), exponent + shift);
+    return multiply_add_f64(normal, double_of_bits(EXPONENT_F64(0) - shift), r - r);
 }
 
 FASTLOSS_INLINE double exp_f64(double x)
 {
     const reduced_f64 r = reduce_f64(with_sign_f64(at_most_f64(absolute_f64(x), 746.0), x));
-    const uint64_t shift = ((bits_f64(x) & 0x8000000000000000u) >> 4) - (64ull << 52);
-    const double normal = times_power_f64(exp_rounded_f64(r.high), r.exponent + shift);
-    return multiply_add_f64(normal, double_of_bits(EXPONENT_F64(0) - shift), r.high - r.high);
+    return exp_reduced_f64(r.high, r.exponent, x);
+}
+
+FASTLOSS_INLINE double exp_product_f64(double a, double x)
+{
+    const double y = a * x;
+    const reduced_f64 r = reduce_f64(with_sign_f64(at_most_f64(absolute_f64(y), 746.0), y));
+    const double low = absolute_f64(y) < 746.0 ? r.low - remainder_f64(y, a, x) : 0.0;
+    return exp_reduced_f64(r.high + low, r.exponent, y);
 }
 
 /* exp for x <= 0 (and NaN): no upper bound, and the two factors need no choice. */

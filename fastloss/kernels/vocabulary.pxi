@@ -15,6 +15,7 @@ cdef extern from "vector_math.h" nogil:
     real lgamma(real x)
     real digamma(real x)
     real trigamma(real x)
+    real exp_product(real a, real x)
     real multiply_add(real a, real b, real c)
     real by_sign(real x, real plus, real minus)
     real flip_sign(real x, real y)

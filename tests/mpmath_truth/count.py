@@ -1,14 +1,158 @@
 """Truths of fastloss.losses.count."""
 
-from mpmath import mp  # type: ignore[import-untyped]
+from mpmath import mp, mpf  # type: ignore[import-untyped]
 
-from mpmath_truth.terms import Number, Truth, sum_of
+from mpmath_truth.terms import Number, Sum, Truth, sign, sum_of
 
 
-def poisson(prediction: Number, target: Number) -> Truth:
-    rate = mp.exp(prediction)
-    return Truth(
-        sum_of(rate, -target * prediction),
-        [sum_of(rate, -target)],
-        [sum_of(rate)],
+def with_terms(truth: Truth, *terms: Number) -> Truth:
+    """The same with more terms in its value."""
+    value = sum_of(*terms)
+    return truth._replace(
+        value=Sum(truth.value.exact + value.exact, truth.value.scale + value.scale)
     )
+
+
+def stirling(y: Number) -> list[Number]:
+    return [y * mp.log(y), -y, mp.log(2 * mp.pi * y) / 2] if y > 1 else []
+
+
+def poisson(
+    prediction: Number,
+    target: Number,
+    *,
+    link: str = "log",
+    eps: float = 0.0,
+    full: bool = False,
+    hessian: str = "exact",
+) -> Truth:
+    stretch = mpf(1) if hessian == "exact" else mp.exp(mpf(0.7))
+    if link == "log":
+        rate = mp.exp(prediction)
+        value = sum_of(rate, -target * prediction)
+        slope, bend = sum_of(rate, -target), sum_of(stretch * rate)
+    elif target == 0:
+        value, slope, bend = sum_of(prediction), sum_of(mpf(1)), sum_of(mpf(0))
+    elif prediction + eps == 0:
+        value, slope, bend = (Sum(s * mp.inf, mp.inf) for s in (1, -1, 1))
+    else:
+        rate = prediction + eps
+        value = sum_of(prediction, -target * mp.log(rate))
+        slope, bend = sum_of(mpf(1), -target / rate), sum_of(stretch * target / rate**2)
+    truth = Truth(value, [slope], [bend])
+    return with_terms(truth, *stirling(target)) if full else truth
+
+
+def gamma(prediction: Number, target: Number, *, link: str = "log") -> Truth:
+    if link == "log":
+        ratio = target * mp.exp(-prediction)
+        return Truth(sum_of(prediction, ratio), [sum_of(mpf(1), -ratio)], [sum_of(ratio)])
+    mean = prediction
+    return Truth(
+        sum_of(mp.log(mean), target / mean),
+        [sum_of(1 / mean, -target / mean**2)],
+        [sum_of(2 * target / mean**3, -1 / mean**2)],
+    )
+
+
+def tweedie(prediction: Number, target: Number, *, power: float, link: str) -> Truth:
+    if power == 1:
+        return poisson(prediction, target, link=link)
+    if power == 2:
+        return gamma(prediction, target, link=link)
+    if power == 0 and link == "identity":
+        residual = prediction - target
+        return Truth(sum_of(residual**2 / 2), [sum_of(residual)], [sum_of(mpf(1))])
+    z = prediction if link == "log" else mp.log(prediction)
+    first, second = 1 - mpf(power), 2 - mpf(power)
+    mean, observed = mp.exp(second * z), target * mp.exp(first * z)
+    value = sum_of(mean / second, -observed / first)
+    slope, bend = [mean, -observed], [second * mean, -first * observed]
+    if link == "log":
+        return Truth(value, [sum_of(*slope)], [sum_of(*bend)])
+    # The exponents of powers are made of the logarithm, and magnify its rounding.
+    condition = (abs(first) + abs(second)) * abs(z)
+    return Truth(
+        Sum(value.exact, (1 + condition) * value.scale),
+        [sum_of(*(term / prediction for term in slope), condition=condition)],
+        [
+            sum_of(
+                *(term / prediction**2 for term in bend),
+                *(-term / prediction**2 for term in slope),
+                condition=condition,
+            )
+        ],
+    )
+
+
+def negative_binomial(prediction: Number, target: Number, *, alpha: float) -> Truth:
+    if alpha == 0:
+        return poisson(prediction, target)
+    mean = mp.exp(prediction)
+    total = mp.log1p(alpha * mean) if prediction < 1e4 else prediction + mp.log(alpha)
+    spread = 1 + alpha * mean
+    return Truth(
+        sum_of(total / alpha, target * total, -target * prediction),
+        [sum_of(mean / spread, -target / spread)],
+        [sum_of(mean * (1 + alpha * target) / spread**2)],
+    )
+
+
+def inverse_gaussian(prediction: Number, target: Number, *, hessian: str) -> Truth:
+    inverse = mp.exp(-prediction)
+    bend = [2 * target * inverse**2, -inverse] if hessian == "exact" else [inverse]
+    return Truth(
+        sum_of(target * inverse**2 / 2, -inverse, 1 / (2 * target)),
+        [sum_of(inverse, -target * inverse**2)],
+        [sum_of(*bend)],
+    )
+
+
+def student_t(prediction: Number, target: Number, *, df: float, scale: float, full: bool) -> Truth:
+    residual, width = prediction - target, mpf(df) * mpf(scale) ** 2
+    spread = width + residual**2
+    truth = Truth(
+        sum_of((mpf(df) + 1) / 2 * mp.log1p(residual**2 / width)),
+        [sum_of((mpf(df) + 1) * residual / spread)],
+        [sum_of((df + 1) * width / spread**2, -(df + 1) * residual**2 / spread**2)],
+    )
+    if not full:
+        return truth
+    rest = mp.loggamma(mpf(df) / 2) - mp.loggamma((mpf(df) + 1) / 2)
+    return with_terms(truth, rest + mp.log(mp.pi * width) / 2)
+
+
+def laplace(prediction: Number, target: Number, *, scale: float, full: bool) -> Truth:
+    residual = prediction - target
+    value, slope = sum_of(abs(residual) / scale), sum_of(mpf(sign(residual)) / scale)
+    truth = Truth(value, [slope], [sum_of(mpf(0))])
+    return with_terms(truth, mp.log(2 * mpf(scale))) if full else truth
+
+
+def log_normal(prediction: Number, target: Number, *, sigma: float, full: bool) -> Truth:
+    precision, log_y = 1 / mpf(sigma) ** 2, mp.log(target)
+    truth = Truth(
+        sum_of(
+            precision / 2 * prediction**2,
+            -precision * prediction * log_y,
+            precision / 2 * log_y**2,
+        ),
+        [sum_of(precision * prediction, -precision * log_y)],
+        [sum_of(precision)],
+    )
+    return with_terms(truth, log_y, mp.log(sigma), mp.log(2 * mp.pi) / 2) if full else truth
+
+
+def weibull(prediction: Number, target: Number, *, shape: float, full: bool) -> Truth:
+    log_y = mp.log(target)
+    power = mp.exp(shape * (log_y - prediction))
+    # The power's exponent is a difference, and its rounding is magnified.
+    condition = shape * (abs(log_y) + abs(prediction))
+    rising = sum_of(power, condition=condition)
+    value = sum_of(-shape * log_y, shape * prediction)
+    truth = Truth(
+        Sum(rising.exact + value.exact, rising.scale + value.scale),
+        [Sum(shape - shape * power, shape + shape * rising.scale)],
+        [Sum(mpf(shape) ** 2 * power, mpf(shape) ** 2 * rising.scale)],
+    )
+    return with_terms(truth, log_y, -mp.log(shape)) if full else truth
