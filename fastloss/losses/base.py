@@ -45,6 +45,9 @@ UNIT = Interval(0, 1)
 OPEN_UNIT = Interval(0, 1, lower_open=True, upper_open=True)
 HALF_OPEN_UNIT = Interval(0, 1, upper_open=True)
 
+# The targets of losses that zero is too small for.
+POSITIVE_NUMBERS = (float(np.nextafter(0, 1)), np.inf)
+
 # Arrays of numbers in any form; a loss keeps them as nested tuples, so that it stays hashable.
 Array = tuple[Any, ...] | Sequence[Any] | npt.NDArray[Any]
 
