@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 
 import fastloss as fl
-from fastloss import kernels
 
 Array = npt.NDArray[Any]
 
@@ -75,8 +74,8 @@ class Case(NamedTuple):
 
     @property
     def predictions(self) -> tuple[str, ...]:
-        """What the formula calls the prediction, or each of several; none for classes."""
-        found: tuple[str, ...] = kernels.active().formulas[self.loss()._kernel()]["predictions"]
+        """What the prediction is called, or each of several; none for classes."""
+        found: tuple[str, ...] = self.loss().predictions
         return found
 
     @property
@@ -205,6 +204,10 @@ def sample_target(case: Case, n: int, random: np.random.Generator) -> Array:
         return exact(np.where(random.random(n) < 0.3, soft, soft > 0.5), np.float32)
     if low == 0:
         return random.poisson(2, n).astype(np.float64)
+    if 0 < low < 1:
+        return exact(
+            random.gamma(2, 1, n) if high > 1 else random.uniform(0.02, 0.98, n), np.float32
+        )
     return exact(3 * random.normal(size=n), np.float32)
 
 
@@ -301,7 +304,7 @@ def _parameters(
     domains.append(case.loss_class.target_domain)
     values = [_extremes(domain, dtype)[::2] for domain in domains]
     columns = [
-        np.concatenate([random.choice(v, 500), random.choice(v[abs(v) < 20], 400)]) for v in values
+        np.concatenate([random.choice(v, 250), random.choice(v[abs(v) < 20], 250)]) for v in values
     ]
     *predictions, target = columns
     return np.stack(predictions, -1), target

@@ -538,8 +538,13 @@ wholes = {
 
 
 @st.composite
-def views(draw: st.DrawFn, shape: tuple[int, ...], dtypes: list[str]) -> Array:
-    """0 and 1 in an array of the shape, cut out of a larger one in steps of either sign."""
+def views(
+    draw: st.DrawFn,
+    shape: tuple[int, ...],
+    dtypes: list[str],
+    numbers: tuple[float, float] = (0, 1),
+) -> Array:
+    """Two numbers in an array of the shape, cut out of a larger one in steps of either sign."""
     dtype = np.dtype(draw(st.sampled_from(dtypes)))
     cuts, sizes = [], []
     for size in shape:
@@ -551,7 +556,8 @@ def views(draw: st.DrawFn, shape: tuple[int, ...], dtypes: list[str]) -> Array:
         sizes.append(high + draw(st.integers(0, 1)))
     seed = draw(st.integers(0, 2**16))
     order: Any = draw(st.sampled_from("CF"))
-    wide = np.asarray(np.random.default_rng(seed).random(sizes) < 0.5, order=order).astype(dtype)
+    wide = np.where(np.random.default_rng(seed).random(sizes) < 0.5, *numbers)
+    wide = np.asarray(wide, order=order).astype(dtype)
     view: Array = wide[tuple(cuts)]
     return view[tuple(slice(size) for size in shape)]
 
@@ -587,7 +593,14 @@ def test_any_rows(case: Case, data: st.DataObject) -> None:
         classes = data.draw(st.integers(2, 40))
     shape = data.draw(hnp.array_shapes(min_dims=1, max_dims=3, min_side=0, max_side=12))
     prediction = data.draw(views((shape[0], classes, *shape[1:]), wholes["prediction"]))
-    target = data.draw(views(shape, wholes["other"]))
+    low, high = case.loss_class.target_domain
+    target = data.draw(
+        views(shape, wholes["other"])
+        if low <= 0
+        else views(shape, wholes["other"], (2, 1))
+        if high > 1
+        else views(shape, ["float32", "float64"], (0.5, 0.25))
+    )
     weight_shape = data.draw(st.sampled_from([None, shape, shape[:1]]))
     weight = None if weight_shape is None else data.draw(views(weight_shape, wholes["other"]))
     reduction = data.draw(st.sampled_from(["mean", "sum", "none"]))

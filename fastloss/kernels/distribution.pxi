@@ -175,7 +175,8 @@ cdef inline void gumbel_nll(real location, real log_scale, real target,
     cdef real e = exp(z)
     cdef real slope = expm1(z)
     cdef real rise = slope + product(e, z)
-    value[0] = log_scale + (e - z)
+    # Far out the exponential is infinite, and so may z be.
+    value[0] = log_scale + (e - (z if z < 1000.0 else 1000.0))
     location_gradient[0] = over_scale(slope, near, far)
     log_scale_gradient[0] = 1.0 - z * slope
     location_hessian[0] = over_scale(over_scale(e, near, far), near, far)

@@ -299,6 +299,12 @@ class Loss(Parameters, driver.Loss):
         """Return the name of the formula; a hyper-parameter may choose among several."""
         return self.kernel
 
+    @property
+    def predictions(self) -> tuple[str, ...]:
+        """What the predictions for one target are; of a loss over classes nothing is said."""
+        found: tuple[str, ...] = kernels.active().formulas[self._kernel()]["predictions"]
+        return found
+
     def _kernel_parameters(self, dtype: np.dtype[Any]) -> dict[str, float]:
         """Return the formula's parameters by name; those that are fields need no other word."""
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
