@@ -183,7 +183,16 @@ array([[-0.1, -0.5, -0.9],
         "A distribution for every row instead of a number: the network has two outputs, and "
         "learns where it is sure. Scale the targets to about 1 first; where the spread collapses "
         "early, learn the location alone for a while.",
-        (Choice("GaussianNLL", "mean and spread; the default"),),
+        (
+            Choice("GaussianNLL", "mean and spread; the default"),
+            Choice("StudentNLL", "the same against outliers", {"df": (3.0, 5.0, 10.0)}),
+            Choice("LaplaceNLL", "median and spread, tails between the two"),
+            Choice("CauchyNLL", "the heaviest tails: a residual far out counts for nothing"),
+            Choice("LogisticNLL", "nearly normal, with a linear tail"),
+            Choice("LogNormalNLL", "positive targets that vary by factors"),
+            Choice("GumbelNLL", "the largest of many: floods, loads, peaks"),
+            Choice("WeibullNLL", "times until something fails; positive targets"),
+        ),
     ),
     Task(
         "landmarks and boxes",
