@@ -180,7 +180,7 @@ def sample(case: Case, dtype: npt.DTypeLike, n: int = 200, seed: int = 0) -> tup
     shape = (n, case.columns) if case.of_rows else (n,)
     low, high = case.loss_class.prediction_domain
     if case.kind == "parameters":
-        prediction = random.normal(size=shape)
+        prediction = 0.25 * random.normal(size=shape)
         for k, name in enumerate(case.predictions):
             if name in case.loss_class.domains:
                 prediction[:, k] = random.uniform(0.1, 4, n)
