@@ -203,7 +203,7 @@ class Parameters:
     def __repr__(self) -> str:
         # What every loss has, or many have, is shown where it was chosen.
         shown = [
-            f"{f.name}={getattr(self, f.name)!r}"
+            f"{f.name}={_shown(getattr(self, f.name))}"
             for f in dataclasses.fields(self)
             if f.name not in ("reduction", "hessian") or getattr(self, f.name) != f.default
         ]
@@ -215,6 +215,12 @@ class Parameters:
     def __reduce__(self) -> tuple[Callable[..., Parameters], tuple[Any, ...]]:
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         return _rebuild, (type(self), values)
+
+
+def _shown(value: Any) -> str:
+    # Infinity has no literal.
+    endless = isinstance(value, float) and np.isinf(value)
+    return f"float('{value}')" if endless else repr(value)
 
 
 def _rebuild(cls: type[Parameters], values: dict[str, Any]) -> Parameters:
