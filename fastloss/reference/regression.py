@@ -1,6 +1,5 @@
 """Regression losses of the residual, prediction - target."""
 
-import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -358,8 +357,12 @@ def barron(
         yield from (part / (2 * scale**2) for part in squared_error(prediction, target))
         return
     if alpha == -np.inf:
-        limit = welsch(prediction, target, c=math.sqrt(2) * scale, hessian=hessian)
-        yield from (part / scale**2 for part in limit)
+        with np.errstate(over="ignore"):
+            u = (residual / scale) ** 2 / 2
+        yield -np.expm1(-u)
+        weight = np.exp(-u) / scale**2
+        yield multiply(weight, residual)
+        yield weight if hessian == "majorizer" else multiply(weight, 1 - 2 * u)
         return
     gap = abs(np.asarray(alpha, residual.dtype) - 2)
     size = abs(residual)
