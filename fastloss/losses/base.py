@@ -263,6 +263,8 @@ class Loss(Parameters, driver.Loss):
     class_axis: ClassVar[Literal["none", "optional", "always", "parameters"]] = "none"
     # What the predictions that formulas name so may be, where that is not every number.
     domains: ClassVar[dict[str, tuple[float, float]]] = {}
+    # Whether the prediction is the target's logarithm rather than of the target's own kind.
+    of_logarithm: ClassVar[bool] = False
     # The hyper-parameter that may be a sequence: the prediction then has a last axis of its length,
     # which the target lacks.
     per_output: ClassVar[str] = ""

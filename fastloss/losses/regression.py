@@ -1258,6 +1258,7 @@ class LogLinearQuantile(Loss, kernel="log_linear_quantile"):
 
     quantile: Annotated[float, OPEN_UNIT] = 0.5
 
+    of_logarithm: ClassVar[bool] = True
     aliases: ClassVar[dict[str, dict[str, Any]]] = {
         "LogLinQuantile": {},
     }
