@@ -142,6 +142,12 @@ TASKS = (
             Choice("Tukey", "forgets what is beyond c; begin from Huber's solution"),
             Choice("Welsch", "forgets what is far, smoothly", {"c": (1.0, 2.985)}),
             Choice("GemanMcClure", "forgets what is far, slower", {"c": (1.0, 2.0)}),
+            Choice(
+                "Barron",
+                "all of these by one parameter, which may be lowered while training goes on",
+                {"alpha": (-2.0, 0.0, 1.0, 2.0)},
+            ),
+            Choice("Lq", "between the absolute and the squared error", {"q": (1.25, 1.5)}),
         ),
     ),
     Task(

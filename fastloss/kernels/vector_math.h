@@ -1153,4 +1153,82 @@ FASTLOSS_INLINE double trigamma_f64(double x)
     return x >= 0.0 ? result : (double)NAN;
 }
 
+/* ---- Powers ---------------------------------------------------------------------------------
+ * x^y = e^(y log x) takes more of the logarithm than its rounded value, whose error counts y log x
+ * times: it comes as a pair, and so does y, which in float32 is a double cut in two. The pair's own
+ * error, a tenth of an ulp of 1, counts y times.
+ */
+
+/* log x for x >= 0 as a pair without overlap. At 0 and at infinity it is finite, and past all that has
+ * an exponential: 0 times it is 0. */
+FASTLOSS_INLINE pair_f32 bounded_log_f32(float x)
+{
+    const pair_f32 log = log_pair_f32(x);
+    const pair_f32 sum = ordered_sum_f32(log.high, log.low);
+    const float end = x == 0.0f ? -1e30f : NAN;
+    const float high = x > 0.0f ? sum.high : end;
+    return (pair_f32){x < INFINITY ? high : (x == INFINITY ? 1e30f : x), sum.low};
+}
+
+FASTLOSS_INLINE pair_f64 bounded_log_f64(double x)
+{
+    const pair_f64 log = log_pair_f64(x);
+    const pair_f64 sum = ordered_sum_f64(log.high, log.low);
+    const double end = x == 0.0 ? -1e30 : (double)NAN;
+    const double high = x > 0.0 ? sum.high : end;
+    return (pair_f64){x < (double)INFINITY ? high : (x == (double)INFINITY ? 1e30 : x), sum.low};
+}
+
+FASTLOSS_INLINE float log_high_f32(float x) { return bounded_log_f32(x).high; }
+FASTLOSS_INLINE float log_low_f32(float x) { return bounded_log_f32(x).low; }
+
+FASTLOSS_INLINE double log_high_f64(double x) { return bounded_log_f64(x).high; }
+FASTLOSS_INLINE double log_low_f64(double x) { return bounded_log_f64(x).low; }
+
+/* (y + y_low) (x + x_low) + more, where y_low, x_low and the rounding of `more` are small. */
+FASTLOSS_INLINE pair_f32 product_sum_f32(float y, float y_low, float x, float x_low, float more)
+{
+    const float product = y * x;
+    const float low = multiply_add_f32(y, x_low, y_low * x) - remainder_f32(product, y, x);
+    const pair_f32 sum = exact_sum_f32(product, more);
+    return (pair_f32){sum.high, sum.low + low};
+}
+
+FASTLOSS_INLINE pair_f64 product_sum_f64(double y, double y_low, double x, double x_low, double more)
+{
+    const double product = y * x;
+    const double low = multiply_add_f64(y, x_low, y_low * x) - remainder_f64(product, y, x);
+    const pair_f64 sum = exact_sum_f64(product, more);
+    return (pair_f64){sum.high, sum.low + low};
+}
+
+/* e to that power, and e to that power less 1. Beyond the largest number nothing is corrected. */
+FASTLOSS_INLINE float exp_product_f32(float y, float y_low, float x, float x_low, float more)
+{
+    const pair_f32 sum = product_sum_f32(y, y_low, x, x_low, more);
+    const float result = exp_f32(sum.high);
+    return multiply_add_f32(result < INFINITY ? result : 0.0f, sum.low, result);
+}
+
+FASTLOSS_INLINE double exp_product_f64(double y, double y_low, double x, double x_low, double more)
+{
+    const pair_f64 sum = product_sum_f64(y, y_low, x, x_low, more);
+    const double result = exp_f64(sum.high);
+    return multiply_add_f64(result < (double)INFINITY ? result : 0.0, sum.low, result);
+}
+
+FASTLOSS_INLINE float expm1_product_f32(float y, float y_low, float x, float x_low, float more)
+{
+    const pair_f32 sum = product_sum_f32(y, y_low, x, x_low, more);
+    const float result = expm1_f32(sum.high);
+    return multiply_add_f32(result < INFINITY ? result + 1.0f : 0.0f, sum.low, result);
+}
+
+FASTLOSS_INLINE double expm1_product_f64(double y, double y_low, double x, double x_low, double more)
+{
+    const pair_f64 sum = product_sum_f64(y, y_low, x, x_low, more);
+    const double result = expm1_f64(sum.high);
+    return multiply_add_f64(result < (double)INFINITY ? result + 1.0 : 0.0, sum.low, result);
+}
+
 #endif

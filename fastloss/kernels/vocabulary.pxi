@@ -20,6 +20,11 @@ cdef extern from "vector_math.h" nogil:
     real flip_sign(real x, real y)
     # Of numbers that are not negative, within 2 ulp: x - log1p(x).
     real log1p_gap(real x) nogil
+    # A logarithm in two parts, and exponentials of a product of two numbers in two parts, and more.
+    real log_high(real x) nogil
+    real log_low(real x) nogil
+    real exp_product(real y, real y_low, real x, real x_low, real more)
+    real expm1_product(real y, real y_low, real x, real x_low, real more)
 
 cdef extern from *:
     """

@@ -206,7 +206,7 @@ class Parameters:
     def __repr__(self) -> str:
         # What every loss has, or many have, is shown where it was chosen.
         shown = [
-            f"{f.name}={getattr(self, f.name)!r}"
+            f"{f.name}={_shown(getattr(self, f.name))}"
             for f in dataclasses.fields(self)
             if f.name not in ("reduction", "hessian") or getattr(self, f.name) != f.default
         ]
@@ -218,6 +218,12 @@ class Parameters:
     def __reduce__(self) -> tuple[Callable[..., Parameters], tuple[Any, ...]]:
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         return _rebuild, (type(self), values)
+
+
+def _shown(value: Any) -> str:
+    # Infinity has no literal.
+    endless = isinstance(value, float) and np.isinf(value)
+    return f"float('{value}')" if endless else repr(value)
 
 
 def _rebuild(cls: type[Parameters], values: dict[str, Any]) -> Parameters:
@@ -260,6 +266,8 @@ class Loss(Parameters, driver.Loss):
     class_axis: ClassVar[Literal["none", "optional", "always", "parameters"]] = "none"
     # What the predictions that formulas name so may be, where that is not every number.
     domains: ClassVar[dict[str, tuple[float, float]]] = {}
+    # Whether the prediction is the target's logarithm rather than of the target's own kind.
+    of_logarithm: ClassVar[bool] = False
     # The hyper-parameter that may be a sequence: the prediction then has a last axis of its length,
     # which the target lacks.
     per_output: ClassVar[str] = ""
