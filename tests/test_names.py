@@ -74,7 +74,7 @@ def test_the_reference_agrees(cls: Any) -> None:
 
 def test_every_reference_is_of_a_loss() -> None:
     names = {snake(cls.__name__) for cls in LOSSES}
-    assert set(reference.__all__) == names | {"evaluate"}
+    assert set(reference.__all__) == names | {"evaluate", "hvp"}
 
 
 @every_loss

@@ -131,6 +131,14 @@ class Loss:
     def grad_and_hess(
         self, prediction: Any, target: Any, weight: Any = None, **options: Unpack[_AnyReduction]
     ) -> tuple[_Array, _Array]: ...
+    def hvp(
+        self,
+        prediction: Any,
+        target: Any,
+        v: Any,
+        weight: Any = None,
+        **options: Unpack[_AnyReduction],
+    ) -> _Array: ...
     @overload
     def value_grad_hess(
         self, prediction: Any, target: Any, weight: Any = None, **options: Unpack[_Reduced]

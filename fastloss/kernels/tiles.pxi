@@ -46,6 +46,9 @@ cdef struct ClassTile:
     double class_weight_sum
     double smoothing
     const double* parameters
+    # A vector v, laid out as the logits are, in a block as in a row; NULL: not wanted. With it a tile
+    # function writes the product of the Hessian and v, times step, where the gradient would go.
+    const void* tangent
     void* value                     # per row
     void* gradient                  # NULL: not wanted; of a block, where the logits are
     void* hessian                   # NULL: not wanted

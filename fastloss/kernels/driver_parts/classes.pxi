@@ -210,7 +210,9 @@ cdef void block_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil
     cdef Py_ssize_t block_size = job.classes * job.block_stride * job.real_size
     cdef char* logits = line_after(thread_scratch(job, slot))
     cdef char* hessian = logits + block_size
-    cdef char* probabilities = hessian + block_size * job.has_hessian
+    cdef bint has_tangent = job.operands[TANGENT].data != NULL
+    cdef char* tangent = hessian + block_size * job.has_hessian
+    cdef char* probabilities = tangent + block_size * has_tangent
     cdef char* buffer = probabilities + block_size * (not job.labels)
     cdef const void* weight = NULL
     cdef ClassTile tile
@@ -237,6 +239,8 @@ cdef void block_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil
         block_in(job, prediction, start, n, buffer, logits)
         if not job.labels:
             block_in(job, &job.operands[TARGET], start, n, buffer, probabilities)
+        if has_tangent:
+            block_in(job, &job.operands[TANGENT], start, n, buffer, tangent)
         if prediction.plain and not nearer:
             tile.next_logits = prediction.data + offset_of(job, prediction, start, &left) + (
                 n * tile.next_row)
@@ -247,6 +251,7 @@ cdef void block_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil
             tile.logits = logits + at
             tile.gradient = tile.logits if job.has_gradient else NULL
             tile.hessian = hessian + at if job.has_hessian else NULL
+            tile.tangent = tangent + at if has_tangent else NULL
             tile.probabilities = probabilities + at
             if job.operands[WEIGHT].data != NULL:
                 weight = tile_in(job, WEIGHT, start + first, tile_rows, weight_buffer)
@@ -302,13 +307,16 @@ cdef void row_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil:
     cdef char* logits = line_after(exponentials + size)
     cdef char* hessian_row = line_after(logits + size)
     cdef char* probabilities = line_after(hessian_row + size)
+    cdef char* tangent_row = line_after(probabilities + size)
     cdef const void* weight = NULL
     cdef const Operand* prediction = &job.operands[PREDICTION]
     cdef const Operand* target = &job.operands[TARGET]
+    cdef const Operand* tangent = &job.operands[TANGENT]
     cdef const Operand* gradient = &job.operands[GRADIENT]
     cdef const Operand* hessian = &job.operands[HESSIAN]
     cdef bint own_prediction = prediction.plain and prediction.class_stride == job.real_size
     cdef bint own_target = target.plain and target.class_stride == job.real_size
+    cdef bint own_tangent = tangent.plain and tangent.class_stride == job.real_size
     cdef bint own_gradient = gradient.plain and gradient.class_stride == job.real_size
     cdef bint own_hessian = hessian.plain and hessian.class_stride == job.real_size
     cdef ClassTile tile
@@ -353,6 +361,11 @@ cdef void row_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil:
                 tile.next_logits = <const char*>tile.logits + prediction.strides[job.ndim - 1]
             else:
                 load_classes(job, prediction, start + row, logits)
+            if tangent.data != NULL:
+                tile.tangent = tangent.data + offset_of(job, tangent, start + row, &left)
+                if not own_tangent:
+                    tile.tangent = tangent_row
+                    load_classes(job, tangent, start + row, tangent_row)
             if job.labels:
                 tile.row_label = label[row]
                 put(job, label_weight, 0, class_weight_of(job, label[row]))
@@ -397,12 +410,25 @@ cdef void place(const Job* job, const Operand* operand, Py_ssize_t start, Py_ssi
                + label[i] * operand.class_stride, data + i * operand.size, operand.size)
 
 
+cdef void pick(const Job* job, const Operand* operand, Py_ssize_t start, Py_ssize_t n,
+               const int64_t* label, void* tile) noexcept nogil:
+    # What stands at the labels.
+    cdef double raw[TILE * WIDEST]
+    cdef Py_ssize_t left, i
+    for i in range(n):
+        memcpy(<char*>raw + i * operand.size,
+               operand.data + offset_of(job, operand, start + i, &left)
+               + label[i] * operand.class_stride, operand.size)
+    if operand.swapped:
+        swap_bytes(<char*>raw, operand.size, n)
+    job.tools.load[operand.source](raw, n, tile)
+
+
 cdef void pick_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil:
     cdef double lanes[LANES]
     cdef double ignored[LANES]
     cdef int64_t label[TILE]
     cdef double ones[TILE]
-    cdef double raw[TILE * WIDEST]
     cdef double prediction[TILE]
     cdef double weight_buffer[TILE]
     cdef double step[TILE]
@@ -411,9 +437,8 @@ cdef void pick_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil:
     cdef double hessian[TILE]
     cdef Py_ssize_t start = chunk * job.chunk
     cdef Py_ssize_t stop = min(start + job.chunk, job.n)
-    cdef Py_ssize_t n, i, left, bad = 0
+    cdef Py_ssize_t n, i, bad = 0
     cdef const void* weight = NULL
-    cdef const Operand* operand = &job.operands[PREDICTION]
     cdef char* zeros = thread_scratch(job, slot)
     memset(lanes, 0, sizeof(lanes))
     memset(ignored, 0, sizeof(ignored))
@@ -425,12 +450,7 @@ cdef void pick_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil:
             # All labels were classes a moment ago; somebody may have changed one since.
             if label[i] < 0:
                 label[i] = 0
-            memcpy(<char*>raw + i * operand.size,
-                   operand.data + offset_of(job, operand, start + i, &left)
-                   + label[i] * operand.class_stride, operand.size)
-        if operand.swapped:
-            swap_bytes(<char*>raw, operand.size, n)
-        job.tools.load[operand.source](raw, n, prediction)
+        pick(job, &job.operands[PREDICTION], start, n, label, prediction)
         if job.operands[WEIGHT].data != NULL:
             weight = tile_in(job, WEIGHT, start, n, weight_buffer)
         for i in range(round_up(n)):
@@ -440,6 +460,9 @@ cdef void pick_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil:
                 put(job, prediction, i, 1)
         run_formula(job, prediction, ones, step, NULL, round_up(n), value, gradient, hessian, ignored,
                     NULL, NULL)
+        if job.operands[TANGENT].data != NULL:
+            pick(job, &job.operands[TANGENT], start, n, label, gradient)
+            job.tools.multiply(hessian, round_up(n), gradient)
         if job.has_gradient:
             place(job, &job.operands[GRADIENT], start, n, label, gradient, zeros)
         if job.has_hessian:

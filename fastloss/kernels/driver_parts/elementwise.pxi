@@ -110,7 +110,11 @@ cdef void elementwise_tile(const Job* job, Py_ssize_t start, Py_ssize_t n, doubl
             varying[i] = tile_in(job, VARYING + i, start, n, buffers.varying[i])
     if per_element:
         value = tile_out(job, VALUE, start, n, buffers.value, NULL)
-    if job.has_gradient:
+    if job.operands[TANGENT].data != NULL:
+        # The Hessian goes where the product with it will be, and the gradient nowhere.
+        gradient = buffers.gradient
+        hessian = tile_out(job, GRADIENT, start, n, buffers.hessian, NULL)
+    elif job.has_gradient:
         gradient = tile_out(job, GRADIENT, start, n, buffers.gradient, &gradient_home)
     if job.has_hessian:
         hessian = tile_out(job, HESSIAN, start, n, buffers.hessian, &hessian_home)
@@ -132,7 +136,10 @@ cdef void elementwise_tile(const Job* job, Py_ssize_t start, Py_ssize_t n, doubl
         else:
             job.tools.sum_weighted(value, weight, padded, lanes)
             job.tools.sum(weight, padded, weight_lanes)
-    if job.has_gradient:
+    if job.operands[TANGENT].data != NULL:
+        job.tools.multiply(tile_in(job, TANGENT, start, n, buffers.gradient), padded, hessian)
+        put_tile(job, GRADIENT, start, n, hessian, buffers.hessian, NULL)
+    elif job.has_gradient:
         put_tile(job, GRADIENT, start, n, gradient, buffers.gradient, gradient_home)
     if job.has_hessian:
         put_tile(job, HESSIAN, start, n, hessian, buffers.hessian, hessian_home)

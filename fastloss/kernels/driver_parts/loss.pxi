@@ -272,6 +272,40 @@ cdef class Loss:
         return self.run(MODE_ALL, prediction, target, weight, reduction, denominator, out,
                         n_threads)
 
+    def hvp(self, prediction, target, v, weight=None, *, reduction=None, denominator=None,
+            out=None, n_threads=None):
+        """Return the product of the Hessian with respect to the prediction and a vector.
+
+        The Hessian is the whole one, not its diagonal: for a loss over classes the entries of `v`
+        that belong to one row all meet.
+
+        Parameters
+        ----------
+        prediction, target, weight, reduction, denominator, n_threads
+            As for :meth:`value`.
+        v : array-like
+            Of the prediction's shape.
+        out : ndarray, optional
+            Where the product goes; may be the prediction, not `v`.
+
+        Returns
+        -------
+        ndarray
+            Of the prediction's shape and type.
+
+        Examples
+        --------
+        >>> import fastloss as fl
+        >>> fl.CrossEntropy(reduction="sum").hvp([[0.0, 0.0]], [1], [[1.0, 3.0]])
+        array([[-0.5,  0.5]])
+        """
+        cdef int code = self.reduction_ if reduction is None else reduction_code(reduction)
+        cdef Result result
+        if v is None:
+            raise TypeError("v must be an array of real numbers, got None")
+        return self.compute(MODE_GRADIENT, prediction, target, weight, code, denominator, out,
+                            n_threads, &result, v)
+
     def _partial(self, prediction, target, weight, n_threads):
         """Return the sums (total, weight, count)."""
         cdef Result result
@@ -303,7 +337,7 @@ cdef class Loss:
 
     cdef object compute(self, int mode, object prediction, object target, object weight,
                         int reduction, object denominator, object out, object n_threads,
-                        Result* result):
+                        Result* result, object tangent=None):
         """Check, run, and return the output arrays: one alone, or a tuple."""
         cdef Job job
         cdef int asked = 0 if n_threads is None else check_threads(n_threads)
@@ -313,13 +347,13 @@ cdef class Loss:
         cdef list arrays = None
         if self.level is None:
             raise TypeError(f"{type(self).__name__} was made without calling its constructor")
-        if self.elementwise:
+        if self.elementwise and tangent is None:
             outputs = self.quick(&job, mode, prediction, target, weight, reduction, out)
         if outputs is None:
             # The job knows arrays by their memory alone: what was made from lists has to live on.
             arrays = [None] * OPERANDS
             outputs = self.general(
-                &job, mode, prediction, target, weight, reduction, out, &by_class, arrays)
+                &job, mode, prediction, target, weight, tangent, reduction, out, &by_class, arrays)
         try:
             if self.has_domain:
                 if arrays is not None:
@@ -361,6 +395,7 @@ cdef class Loss:
         job.n = cnp.PyArray_SIZE(prediction)
         job.in_place = False
         job.operands[WEIGHT].data = NULL
+        job.operands[TANGENT].data = NULL
         job.operands[VALUE].data = NULL
         job.operands[GRADIENT].data = NULL
         job.operands[HESSIAN].data = NULL
@@ -416,8 +451,8 @@ cdef class Loss:
         return result
 
     cdef object general(self, Job* job, int mode, object prediction_, object target_,
-                        object weight_, int reduction, object out, bint* by_class_,
-                        list arrays):
+                        object weight_, object tangent, int reduction, object out,
+                        bint* by_class_, list arrays):
         """Any arrays at all: check them, find the outputs, and fill in the job."""
         cdef cnp.ndarray prediction = as_array("prediction", prediction_)
         cdef cnp.ndarray target = as_array("target", target_)
@@ -473,6 +508,14 @@ cdef class Loss:
                 )
             arrays[WEIGHT] = array
             inputs.append(("weight", array))
+        if tangent is not None:
+            array = as_array("v", tangent)
+            if shape_of(array) != shape:
+                raise ValueError(
+                    f"v must have the prediction's shape {shape}, got {shape_of(array)}"
+                )
+            arrays[TANGENT] = array
+            inputs.append(("v", array))
         for i in range(self.n_varying):
             if self.varying_arrays[i] is None:
                 continue
@@ -540,7 +583,7 @@ cdef class Loss:
             array = arrays[i]
             set_operand(operand, array)
             has_axis = by_class and cnp.PyArray_NDIM(array) == ndim and (
-                i in (PREDICTION, GRADIENT, HESSIAN) or (i == TARGET and not job.labels))
+                i in (PREDICTION, TANGENT, GRADIENT, HESSIAN) or (i == TARGET and not job.labels))
             k = 0
             for j in range(cnp.PyArray_NDIM(array)):
                 if has_axis and j == axis:
@@ -589,9 +632,11 @@ cdef class Loss:
         job.tools = &self.level.tools[real]
         job.double_tools = &self.level.tools[1]
         job.parameters = self.parameters[real]
+        if job.operands[TANGENT].data != NULL:
+            mode = MODE_GRADIENT_HESSIAN
         job.has_value = HAS_VALUE[mode]
         job.has_gradient = HAS_GRADIENT[mode]
-        job.has_hessian = HAS_HESSIAN[mode]
+        job.has_hessian = HAS_HESSIAN[mode] and job.operands[TANGENT].data == NULL
         job.scale = 1
         job.scratch = NULL
         job.streaming = streams(job)
@@ -750,12 +795,12 @@ cdef class Loss:
             job.block = <class_function>self.functions[real][BLOCK_FUNCTION]
             function = block_chunk
             job.scratch_size = size * rows + size * job.block_stride * (
-                1 + job.has_hessian + (not job.labels))
+                1 + job.has_hessian + (job.operands[TANGENT].data != NULL) + (not job.labels))
         else:
             job.row = <class_function>self.functions[real][ROW_FUNCTION]
             function = row_chunk
-            job.scratch_size = 4 * size
-        job.scratch_size = (job.scratch_size + 5 * 64) & ~<Py_ssize_t>63
+            job.scratch_size = 5 * size
+        job.scratch_size = (job.scratch_size + 6 * 64) & ~<Py_ssize_t>63
         # Scratch for as many threads as there may be; what a thread does not touch is not there.
         threads = <int>min(<Py_ssize_t>thread_limit(asked), max(job.chunks, <Py_ssize_t>1))
         job.scratch = <char*>PyMem_Malloc(job.scratch_size * threads)

@@ -42,7 +42,8 @@ cdef struct Operand:
     Py_ssize_t strides[MAX_DIMS]
 
 cdef enum:
-    PREDICTION, TARGET, WEIGHT, VALUE, GRADIENT, HESSIAN, VARYING
+    # With a tangent the gradient's place is that of the Hessian's product with it.
+    PREDICTION, TARGET, WEIGHT, TANGENT, VALUE, GRADIENT, HESSIAN, VARYING
     OPERANDS = VARYING + MAX_VARYING
 
 # Everything that the threads of one call read.
