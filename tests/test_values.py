@@ -26,8 +26,11 @@ def test_every_loss_has_a_truth() -> None:
 def truth(case: Case, dtype: Any, prediction: Any, target: Any) -> Truth:
     parameters = {**fields(case.loss_class), **case.parameters}
     del parameters["reduction"]
-    if parameters.get("eps", 0) is None:
-        parameters["eps"] = float(np.finfo(dtype).eps)
+    if "clamp" in parameters:
+        eps = case.loss()._kernel_parameters(np.dtype(dtype))["eps"]
+        ends = [mpf(float(np.dtype(dtype).type(end))) for end in (eps, 1 - eps)]
+        torch = parameters["clamp"] == "torch" and parameters["eps"] is None
+        parameters["eps"] = None if torch else ends
     return truth_of(case.loss_class)(prediction, target, **parameters)
 
 
@@ -101,7 +104,8 @@ def test_truths_are_derivatives_of_each_other(name: str) -> None:
             slope = mp.diff(lambda z, k=k: at(z, k).value.exact, z)
             bend = mp.diff(lambda z, k=k: at(z, k).gradient[k].exact, z)
             assert abs(slope - here.gradient[k].exact) < mpf(10) ** -12
-            assert abs(bend - here.hessian[k].exact) < mpf(10) ** -12
+            if case.exact_hessian:
+                assert abs(bend - here.hessian[k].exact) < mpf(10) ** -12
 
 
 @pytest.mark.parametrize("name", CASES, ids=list(CASES))
@@ -128,7 +132,8 @@ def test_differences(name: str, level: str) -> None:
             abs(ends[0] - ends[1]) < 0.5 * (1 + abs(ends[1]))
         )
         assert smooth.mean() > 0.9
-        for found, derivative in [(values, gradient[index]), (gradients, hessian[index])]:
+        pairs = [(values, gradient[index]), (gradients, hessian[index])]
+        for found, derivative in pairs if case.exact_hessian else pairs[:1]:
             quotient = (8 * (found[2] - found[1]) - (found[3] - found[0])) / (12 * step)
             np.testing.assert_allclose(quotient[smooth], derivative[smooth], **DIFFERENCES)
 
@@ -167,13 +172,13 @@ def test_infinity_and_nan(name: str, dtype: Any, level: str) -> None:
     case = CASES[name]
     low, high = case.loss_class.prediction_domain
     predictions = [x for x in (-np.inf, 0.0, 0.5, 1.0, np.inf) if low <= x <= high]
-    low, high = case.loss_class.target_domain
+    low, high = case.loss().target_domain
     targets = [x for x in (-np.inf, -1.0, 0.0, 0.5, 1.0, np.inf) if low <= x <= high]
     pairs = [(p, t) for p in [*predictions, np.nan] for t in targets]
     pairs += [(p, np.nan) for p in predictions]
     prediction, target = np.array(pairs, dtype).T
     actual = case.loss(reduction="none").value_grad_hess(prediction, target)
-    expected = evaluate(case.loss(reduction="none"), prediction, target, dtype=np.float64)
+    expected = evaluate(case.loss(reduction="none"), prediction, target, dtype=None)
     for word, found, truth_ in zip(("value", "gradient", "hessian"), actual, expected, strict=True):
         for pair, one, other in zip(pairs, found, truth_, strict=True):
             message = f"{word} at {pair}: {one} for {other}"

@@ -88,13 +88,14 @@ cdef inline void cross_entropy_lambda(real prediction, real target, varying expo
     series = multiply_add(series, square, 0.083333333333333333333)
     cdef real excess = multiply_add(series, a, 0.5) if small else size - p
     excess = excess / (1.0 if small else size * p)
-    # e - log(1 + e) is e^2 / 2 and would underflow.
+    # e - log(1 + e) is e^2 / 2, which would underflow: e times what has a limit.
     cdef real base = 1.0e-17 if e < 1.0e-17 else e
     cdef real log_base = 1.0e-17 if e < 1.0e-17 else log1p_unit(e)
     cdef real bounded = intensity if intensity < 1.0e30 else 1.0e30
     cdef real upper = s - bounded * opposite
-    cdef real lower = e * log1p_unit_deficit(base) / (base * one_plus_e)
-    cdef real other = by_sign(prediction, upper, lower) / by_sign(prediction, bounded, log_base)
+    cdef real lower = log1p_unit_deficit(base) / (base * one_plus_e)
+    cdef real other = by_sign(prediction, 1.0, e) * (
+        by_sign(prediction, upper, lower) / by_sign(prediction, bounded, log_base))
     hessian[0] = rest * (exposure * s * opposite) + target * ratio * (exposure * s * excess + other)
 
 
@@ -144,21 +145,26 @@ cdef inline void focal(real prediction, real target, real gamma, real positive, 
 # and 1 - t are each made of the target, because of a small 1 - t the other keeps no digits.
 
 
+cdef inline real margin_of(real y, real prediction) noexcept nogil:
+    # y z, where y = 0 wins over an infinite z, but not over NaN.
+    return y * (prediction if y != 0.0 else clip(prediction, -1.0, 1.0))
+
+
 cdef inline void hinge(real prediction, real target, real margin, real scale, real shift,
                        real curvature,
                        real* value, real* gradient, real* hessian) noexcept nogil:
     cdef real y = multiply_add(target, scale, shift)
-    cdef real slack = positive_part(margin - product(y, prediction))
+    cdef real slack = positive_part(margin - margin_of(y, prediction))
     value[0] = slack
     gradient[0] = -y if slack > 0.0 else slack
     # XGBoost has the least normal float32 where there is no slack.
-    hessian[0] = curvature * (1.0 if slack > 0.0 else 1.17549435e-38)
+    hessian[0] = curvature * (1.0 if slack > 0.0 else 1.1754943508222875e-38)
 
 
 cdef inline void squared_hinge(real prediction, real target, real margin, real scale, real shift,
                                real* value, real* gradient, real* hessian) noexcept nogil:
     cdef real y = multiply_add(target, scale, shift)
-    cdef real slack = positive_part(margin - product(y, prediction))
+    cdef real slack = positive_part(margin - margin_of(y, prediction))
     value[0] = slack * slack
     gradient[0] = 0.0 - 2.0 * y * slack
     hessian[0] = 2.0 * y * y if slack > 0.0 else 0.0
@@ -167,7 +173,7 @@ cdef inline void squared_hinge(real prediction, real target, real margin, real s
 cdef inline void modified_huber(real prediction, real target, real scale, real shift,
                                 real* value, real* gradient, real* hessian) noexcept nogil:
     cdef real y = multiply_add(target, scale, shift)
-    cdef real slack = positive_part(1.0 - product(y, prediction))
+    cdef real slack = positive_part(1.0 - margin_of(y, prediction))
     cdef real capped = 2.0 if slack > 2.0 else slack
     value[0] = capped * (2.0 * slack - capped)
     gradient[0] = 0.0 - 2.0 * y * capped
@@ -177,7 +183,7 @@ cdef inline void modified_huber(real prediction, real target, real scale, real s
 cdef inline void soft_margin(real prediction, real target, real scale, real shift,
                              real* value, real* gradient, real* hessian) noexcept nogil:
     cdef real y = multiply_add(target, scale, shift)
-    cdef real agreement = product(y, prediction)
+    cdef real agreement = margin_of(y, prediction)
     cdef real e = exp_nonpositive(-fabs(agreement))
     cdef real one_plus_e = 1.0 + e
     value[0] = log1p_unit(e) + positive_part(-agreement)
@@ -187,8 +193,13 @@ cdef inline void soft_margin(real prediction, real target, real scale, real shif
 
 cdef inline void exponential(real prediction, real target, real scale, real shift,
                              real* value, real* gradient, real* hessian) noexcept nogil:
-    cdef real falling = product(multiply_add(target, scale, shift), exp(-prediction))
-    cdef real rising = product(multiply_add(target, -scale, 1.0 - shift), exp(prediction))
+    # A small share times an exponential that overflows may be finite: its root comes twice.
+    cdef real root_down = exp(-0.5 * prediction)
+    cdef real root_up = exp(0.5 * prediction)
+    cdef real t = multiply_add(target, scale, shift)
+    cdef real rest = multiply_add(target, -scale, 1.0 - shift)
+    cdef real falling = product(product(t, root_down), root_down)
+    cdef real rising = product(product(rest, root_up), root_up)
     value[0] = rising + falling
     gradient[0] = rising - falling
     hessian[0] = rising + falling
