@@ -47,6 +47,8 @@ def truths_of_rows(name: str, dtype: Any) -> list[tuple[Array, Array, list[Truth
     blocks = []
     for prediction, target in rows(case, dtype):
         targets = [[mpf(q) for q in t] if isinstance(t, list) else t for t in target.tolist()]
+        if case.kind == "parameters":
+            targets = [mpf(t) for t in targets]
         truths = [
             truth(case, dtype, [mpf(z) for z in row], t)
             for row, t in zip(prediction.tolist(), targets, strict=True)
@@ -90,10 +92,11 @@ def test_rows_of_extremes(name: str, dtype: Any, level: str) -> None:
 @pytest.mark.parametrize("name", CASES, ids=list(CASES))
 def test_truths_are_derivatives_of_each_other(name: str) -> None:
     case = CASES[name]
+    number = case.kind in ("numbers", "parameters")
     prediction, target = sample(case, np.float64, 6)
     for p, t in zip(prediction.tolist(), target.tolist(), strict=True):
         point = [mpf(z) for z in p] if case.of_rows else [mpf(p)]
-        goal = [mpf(q) for q in t] if isinstance(t, list) else (t if case.of_rows else mpf(t))
+        goal = [mpf(q) for q in t] if isinstance(t, list) else (mpf(t) if number else t)
 
         def at(z: Any, k: int, point: Any = point, goal: Any = goal) -> Truth:
             moved = [*point[:k], z, *point[k + 1 :]]

@@ -97,6 +97,7 @@ class Loss:
         empty_is_zero: bool,
         class_weight: Sequence[float] | None,
         domain: tuple[float, float] | None,
+        domains: tuple[tuple[float, float] | None, ...],
     ) -> None: ...
     def _partial(
         self, prediction: Any, target: Any, weight: Any, n_threads: int | None

@@ -2,8 +2,10 @@
 
 A reference yields the value, the gradient and the diagonal of the Hessian in turn, so that whoever
 wants the value alone pays for nothing more. They are per element, or per row for the value of a
-loss over classes; unweighted; unreduced; and in the dtype of the prediction. They check nothing.
-`evaluate` adds weights and reductions, and `hvp` derives the Hessian's product with a vector.
+loss over classes or of several predictions; unweighted; unreduced; and in the dtype of the
+prediction. They check nothing. One of two predictions yields the mixed second derivative too, in
+the place of each. `evaluate` adds weights and reductions, and `hvp` multiplies the Hessian and a
+vector.
 """
 
 import dataclasses
@@ -14,9 +16,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fastloss.reference import binary, count, multiclass, regression
+from fastloss.reference import binary, count, distribution, multiclass, regression
 from fastloss.reference.binary import *
 from fastloss.reference.count import *
+from fastloss.reference.distribution import *
 from fastloss.reference.multiclass import *
 from fastloss.reference.multiclass import label_weight
 from fastloss.reference.regression import *
@@ -26,6 +29,7 @@ __all__ += regression.__all__
 __all__ += count.__all__
 __all__ += binary.__all__
 __all__ += multiclass.__all__
+__all__ += distribution.__all__
 
 
 def evaluate(
@@ -40,6 +44,8 @@ def evaluate(
     dtype: npt.DTypeLike | None = np.float64,
 ) -> tuple[Any, ...]:
     """(value,), (value, gradient) or (value, gradient, Hessian) of a loss object, by `order`.
+
+    `order` 3 adds the mixed derivative of a loss of two predictions.
 
     Everything is computed in `dtype`, or in the prediction's own for None. A mean is divided by
     the sum of the weights, in which a label counts with its class weight and an ignored one not
@@ -56,7 +62,7 @@ def evaluate(
     if dtype is None:
         dtype = prediction.dtype if prediction.dtype.kind == "f" else np.float64
     prediction = prediction.astype(dtype, copy=False)
-    if target.ndim == prediction.ndim:  # else labels
+    if target.ndim == prediction.ndim or loss.class_axis == "parameters":  # else labels
         target = target.astype(dtype, copy=False)
 
     name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(loss).__name__).lower()
@@ -100,6 +106,10 @@ def hvp(
     A loss over classes has more of a Hessian than its diagonal: there it is the slope of the
     gradient along v, by central differences of sixth order in extended precision.
     """
+    if loss.class_axis == "parameters":
+        *_, hessian, mixed = evaluate(loss, prediction, target, weight, order=3, **options)
+        v = np.asarray(v)
+        return hessian * v + mixed * np.flip(v, loss.axis if v.ndim > 1 else 0)
     if loss.class_axis != "always":
         return evaluate(loss, prediction, target, weight, **options)[2] * np.asarray(v)
     point = np.asarray(prediction, np.longdouble)

@@ -3,6 +3,8 @@
 #   block   few classes, or the classes not last in memory: rows side by side, class by class
 #   row     many classes that lie side by side: along the row
 #   pick    a loss of the target's class alone, on probabilities: an elementwise tile of them
+#
+# Several predictions for one number take the first way, as classes.
 
 cdef extern from "data_movement.h" nogil:
     void fetch_ahead(const void* source, size_t bytes_)
@@ -50,6 +52,10 @@ cdef Py_ssize_t rows_per_chunk(const Job* job) noexcept nogil:
     if not in_blocks(job):
         return min(rows, <Py_ssize_t>TILE)
     return max(rows - rows % block, block)
+
+
+cdef inline bint has_probabilities(const Job* job) noexcept nogil:
+    return not job.labels and not job.numbers
 
 
 cdef Py_ssize_t read_labels(const Job* job, Py_ssize_t start, Py_ssize_t n, int64_t* label,
@@ -213,7 +219,7 @@ cdef void block_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil
     cdef bint has_tangent = job.operands[TANGENT].data != NULL
     cdef char* tangent = hessian + block_size * job.has_hessian
     cdef char* probabilities = tangent + block_size * has_tangent
-    cdef char* buffer = probabilities + block_size * (not job.labels)
+    cdef char* buffer = probabilities + block_size * has_probabilities(job)
     cdef const void* weight = NULL
     cdef ClassTile tile
     memset(lanes, 0, sizeof(lanes))
@@ -237,7 +243,7 @@ cdef void block_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil
     while start < stop:
         n = min(rows, stop - start)
         block_in(job, prediction, start, n, buffer, logits)
-        if not job.labels:
+        if has_probabilities(job):
             block_in(job, &job.operands[TARGET], start, n, buffer, probabilities)
         if has_tangent:
             block_in(job, &job.operands[TANGENT], start, n, buffer, tangent)
@@ -263,6 +269,9 @@ cdef void block_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil
                 job.tools.load[LABEL](labels, tile.rows, label_tile)
                 if job.class_weight != NULL:
                     job.tools.look_up(labels, job.class_weight, tile.rows, label_weight)
+                job.block(&tile)
+            elif job.numbers:
+                tile.label = tile_in(job, TARGET, start + first, tile_rows, label_tile)
                 job.block(&tile)
             else:
                 job.tools.soft_block(&tile)

@@ -74,7 +74,8 @@ cdef struct Job:
     class_function block
     class_function row
     Py_ssize_t classes
-    bint labels                 # else probabilities
+    bint labels                 # one integer per row
+    bint numbers                # one real number per row; if neither, probabilities
     Py_ssize_t block_stride     # elements from a class of a block to the next
     int64_t ignore_index
     bint has_ignore_index
