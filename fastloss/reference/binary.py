@@ -142,8 +142,8 @@ def focal(
     """a_t u^gamma L: cross entropy L times a power of the missing probability u (Lin et al. 2017).
 
     u = t s(-z) + (1 - t) s(z) and a_t = alpha t + (1 - alpha)(1 - t), or 1 without alpha, of the
-    target t that smoothing leaves. Each derivative is u^gamma times a factor that is finite for every gamma >= 0: u enters it only as
-    slope = u' / u, never as a negative power.
+    target t that smoothing leaves. Each derivative is u^gamma times a factor that is finite for
+    every gamma >= 0: u enters it only as slope = u' / u, never as a negative power.
     """
     entropy = binary_cross_entropy(prediction, target, label_smoothing=label_smoothing)
     loss = next(entropy)
@@ -227,7 +227,10 @@ def soft_margin(prediction: Array, target: Array, *, labels: str = "01") -> Iter
 
 
 def exponential(prediction: Array, target: Array, *, labels: str = "01") -> Iterator[Array]:
-    """t exp(-z) + (1 - t) exp(z), by the roots, because t exp(-z) may be finite where exp(-z) is not."""
+    """t exp(-z) + (1 - t) exp(z).
+
+    By the roots, because t exp(-z) may be finite where exp(-z) is not.
+    """
     positive, negative = shares(target, labels)
     with np.errstate(over="ignore"):
         root_down, root_up = np.exp(-prediction / 2), np.exp(prediction / 2)

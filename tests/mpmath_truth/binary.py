@@ -128,9 +128,7 @@ def margin_noise(y: Number, prediction: Number) -> Number:
     return mpf(0) if abs(y) == 1 else abs(y * prediction)
 
 
-def hinge(
-    prediction: Number, target: Number, *, margin: float, labels: str, hessian: str
-) -> Truth:
+def hinge(prediction: Number, target: Number, *, margin: float, labels: str, hessian: str) -> Truth:
     y = label(target, labels)
     slack = max(margin - y * prediction, mpf(0))
     curvature = mpf(0)
