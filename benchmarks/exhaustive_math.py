@@ -67,6 +67,7 @@ FUNCTIONS: dict[str, tuple[Callable[[Array], Array], Callable[[Any], Any], tuple
     ),
 }
 
+
 def bound(name: str, level: str) -> int:
     """What is promised, in ulp."""
     if name not in ("log1p_unit_deficit",):

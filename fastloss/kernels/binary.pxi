@@ -177,7 +177,8 @@ cdef inline void modified_huber(real prediction, real target, real scale, real s
     cdef real capped = 2.0 if slack > 2.0 else slack
     value[0] = capped * (2.0 * slack - capped)
     gradient[0] = 0.0 - 2.0 * y * capped
-    hessian[0] = 2.0 * y * y if (slack > 0.0) & (slack <= 2.0) else 0.0
+    cdef real bend = 2.0 * y * y if slack > 0.0 else 0.0
+    hessian[0] = 0.0 if slack > 2.0 else bend
 
 
 cdef inline void soft_margin(real prediction, real target, real scale, real shift,
