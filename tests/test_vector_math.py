@@ -1,4 +1,4 @@
-"""The vector maths stays within its bounds: the sampled version of benchmarks/exhaustive_math.py."""
+"""The vector maths keeps its bounds: the sampled version of benchmarks/exhaustive_math.py."""
 
 from __future__ import annotations
 
@@ -76,6 +76,9 @@ SPECIAL_VALUES = {
     "sigmoid": [(0.0, 0.5), (-0.0, 0.5), (INF, 1.0), (-INF, 0.0), (1e30, 1.0), (-1e30, 0.0)],
     "softplus": [(INF, INF), (-INF, 0.0), (1e30, 1e30), (-1e30, 0.0)],
     "log_sigmoid": [(INF, -0.0), (-INF, -INF), (1e30, -0.0), (-1e30, -1e30)],
+    "lgamma": [(0.0, INF), (1.0, 0.0), (2.0, 0.0), (INF, INF), (-1.5, NAN), (-INF, NAN)],
+    "digamma": [(0.0, -INF), (INF, INF), (-1.5, NAN), (-INF, NAN)],
+    "trigamma": [(0.0, INF), (INF, 0.0), (-1.5, NAN), (-INF, NAN)],
 }
 
 

@@ -331,7 +331,7 @@ class Hinge(Loss, kernel="hinge"):
     -----
     At y z = m the sub-gradient is 0; scikit-learn's ``SGDClassifier`` takes -y there. A target
     between the two labels is a y between -1 and 1. Keras guesses the labels' convention from the
-    data; here it is said, and a target outside of it is an error.
+    data; here it is said, and not checked.
 
     See Also
     --------
@@ -388,8 +388,8 @@ class SquaredHinge(Loss, kernel="squared_hinge"):
     Notes
     -----
     The Hessian has a jump at y z = m, where it is 0. A target between the two labels is a y between
-    -1 and 1. Keras guesses the labels' convention from the data; here it is said, and a target
-    outside of it is an error.
+    -1 and 1. Keras guesses the labels' convention from the data; here it is said, and not
+    checked.
 
     See Also
     --------
@@ -436,7 +436,7 @@ class ModifiedHuber(Loss, kernel="modified_huber"):
     -----
     The loss of scikit-learn's ``SGDClassifier(loss="modified_huber")``, which estimates
     probabilities: its minimiser is 2 p - 1. A target between the two labels is a y between -1 and
-    1; one outside of them is an error.
+    1; the labels' convention is not checked.
 
     See Also
     --------
@@ -481,8 +481,8 @@ class SoftMargin(Loss, kernel="soft_margin"):
     Notes
     -----
     Of hard labels the same as :class:`BinaryCrossEntropy`; a target between them is here a y
-    between -1 and 1, as in PyTorch, and there a probability. A target outside of the labels is an
-    error. Nothing overflows: PyTorch's ``soft_margin_loss`` is infinite from y z = -89 on in
+    between -1 and 1, as in PyTorch, and there a probability. The labels' convention is not checked.
+    Nothing overflows: PyTorch's ``soft_margin_loss`` is infinite from y z = -89 on in
     float32, and its gradient NaN.
 
     See Also
@@ -531,8 +531,8 @@ class Exponential(Loss, kernel="exponential"):
     -----
     Of hard labels this is :math:`e^{-y z}`. Infinite beyond the largest exponent, |z| = 88 in
     float32 and 709 in float64, but never NaN: an infinite z on the right side costs 0. The
-    minimiser is half the logit, which scikit-learn's ``ExponentialLoss`` has as its link. A target
-    outside of the labels is an error.
+    minimiser is half the logit, which scikit-learn's ``ExponentialLoss`` has as its link. The
+    labels' convention is not checked.
 
     See Also
     --------
@@ -662,7 +662,8 @@ class HingeEmbedding(Loss, kernel="hinge_embedding"):
     -----
     At x = m the sub-gradient is 0. Any real x is taken; distances are not negative. A target
     between the labels is a share t, where PyTorch adds both terms in full for every target that is
-    neither -1 nor 1. A target outside of the labels is an error.
+    neither -1 nor 1. The labels'
+    convention is not checked.
 
     See Also
     --------
