@@ -33,6 +33,7 @@ PARAMETERS: dict[str, tuple[Any, ...]] = {
     "ignore_index": (1,),
     "empty": ("zero",),
     "axis": (-1,),
+    "binary": ("focal",),
     "reduction": ("sum",),
 }
 
@@ -44,7 +45,8 @@ class Case(NamedTuple):
     """A loss with its parameters, and the kind of target that it is given.
 
     "numbers": prediction and target of one shape. "labels": a class axis in the prediction alone.
-    "probabilities": a class axis in both. The loss is made by the test, at the test's level.
+    "probabilities", "label_lists", "offsets": a class axis in both. The loss is made by the test,
+    at the test's level.
     """
 
     loss_class: Any
@@ -70,17 +72,9 @@ def fields(loss_class: Any) -> dict[str, Any]:
     return {field.name: field.default for field in dataclasses.fields(loss_class)}
 
 
-# What kinds of target a loss takes, by where it has a class axis.
-KINDS: dict[str, tuple[str, ...]] = {
-    "none": ("numbers",),
-    "optional": ("numbers", "labels"),
-    "always": ("labels", "probabilities"),
-}
-
-
 def default_cases() -> list[Case]:
     """Every loss as it comes, once for each kind of target."""
-    return [Case(cls, {}, kind) for cls in fl.losses() for kind in KINDS[cls.class_axis]]
+    return [Case(cls, {}, kind) for cls in fl.losses() for kind in cls.targets]
 
 
 def cases() -> list[Case]:
@@ -126,19 +120,24 @@ def _variations(loss_class: Any) -> Iterator[dict[str, Any]]:
 def sample(case: Case, dtype: npt.DTypeLike, n: int = 200, seed: int = 0) -> tuple[Array, Array]:
     """n ordinary predictions and targets, or n rows, exact in float32."""
     random = np.random.default_rng([seed, n])
-    shape = (n, CLASSES) if case.of_rows else (n,)
+    shape = (n, columns(case)) if case.of_rows else (n,)
     low, high = case.loss_class.prediction_domain
     if case.of_rows:
         prediction = 3 * random.normal(size=shape)
         if high == 1:  # away from the ends, where the derivatives of a logarithm are endless
-            prediction = 0.02 + (1 - 0.02 * CLASSES) * _simplex(random, shape)
+            prediction = 0.02 + (1 - 0.02 * shape[1]) * _simplex(random, shape)
     elif high == 1:
         prediction = random.uniform(0.01, 0.99, shape)
     else:
         prediction = np.clip(3 * random.normal(size=shape), low, high)
     return exact(prediction, dtype), sample_target(case, n, random).astype(
-        np.int64 if case.kind == "labels" else dtype
+        np.int64 if "label" in case.kind else dtype
     )
+
+
+def columns(case: Case) -> int:
+    """How many logits a row has: one for each of CLASSES classes, or for each step between them."""
+    return CLASSES - (case.loss_class.classwise == "cumulative")
 
 
 def sample_target(case: Case, n: int, random: np.random.Generator) -> Array:
@@ -147,14 +146,38 @@ def sample_target(case: Case, n: int, random: np.random.Generator) -> Array:
         label = random.integers(0, CLASSES, n)
         ignored = {**fields(case.loss_class), **case.parameters}.get("ignore_index")
         return label if ignored is None else np.where(random.random(n) < 0.1, ignored, label)
-    if case.kind == "probabilities":
-        return exact(_simplex(random, (n, CLASSES)), np.float32)
+    if case.of_rows:
+        return target_rows(case, exact(3 * random.normal(size=(n, CLASSES)), np.float32), random)
     if high == 1:
         soft = random.uniform(0, 1, n)
         return exact(np.where(random.random(n) < 0.3, soft, soft > 0.5), np.float32)
     if low == 0:
         return random.poisson(2, n).astype(np.float64)
     return exact(3 * random.normal(size=n), np.float32)
+
+
+def target_rows(case: Case, prediction: Array, random: np.random.Generator) -> Array:
+    """Targets that have the prediction's class axis too."""
+    n, classes = prediction.shape
+    if case.kind == "label_lists":
+        lists = random.permuted(np.tile(np.arange(classes), (n, 1)), axis=1)
+        lists[:, classes // 2 :][random.random((n, classes - classes // 2)) < 0.3] = -1
+        return lists
+    if case.kind == "offsets":  # as differences that are exact
+        return prediction * random.choice([0.0, 0.5, 1.0, -1.0], (n, classes))
+    parameters = {**fields(case.loss_class), **case.parameters}
+    form = parameters.get("target_form", "probabilities")
+    if form == "logits":
+        return exact(3 * random.normal(size=(n, classes)), np.float32)
+    target = _simplex(random, (n, classes))
+    sure = random.random(n) < 0.25
+    target[sure] = 0
+    target[sure, random.integers(0, classes, sure.sum())] = 1
+    target = np.maximum(target, case.loss_class.target_domain[0])
+    if form == "log_probabilities" or parameters.get("log_target"):
+        with np.errstate(divide="ignore"):
+            target = np.log(target)
+    return exact(target, np.float32)
 
 
 def sample_weight(n: int, dtype: npt.DTypeLike = np.float32, seed: int = 1) -> Array:
@@ -214,7 +237,7 @@ def rows(case: Case, dtype: npt.DTypeLike) -> Iterator[tuple[Array, Array]]:
     info = np.finfo(dtype)
     counts: tuple[int, ...] = (2, 33) if case.parameters else (1, 2, 3, 10, 31, 32, 33, 40, 257)
     if case.parameters.get("class_weight") is not None:
-        counts = (CLASSES,)
+        counts = (columns(case),)
     for classes in counts:
         logits = [scale * random.normal(size=classes) for scale in (1e-3, 1, 1, 5, 30)]
         far = 1e300 if info.bits == 64 else 1e30
@@ -232,9 +255,8 @@ def rows(case: Case, dtype: npt.DTypeLike) -> Iterator[tuple[Array, Array]]:
             target = random.integers(0, classes, n)
             target[: n // 2] = prediction[: n // 2].argmax(1)
         else:
-            target = exact(_simplex(random, (n, classes)), dtype)
-            target[: n // 4] = 0
-            target[np.arange(n // 4), random.integers(0, classes, n // 4)] = 1
+            target = target_rows(case, prediction, random)
+            target = target if "label" in case.kind else target.astype(dtype)
         yield prediction, target
 
 

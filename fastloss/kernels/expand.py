@@ -2,8 +2,13 @@
 
 Run by setup.py. The files beside this one are Cython in which ``real`` stands for a floating type:
 
-* a *formula* is a function whose last arguments are ``value, gradient, hessian`` (elementwise) or
-  ``value, pull, pull_slope`` (of a softmax probability);
+* a *formula* is a function of one of these shapes, by its first arguments and its outputs:
+  ``prediction, target … value, gradient, hessian``: elementwise;
+  ``p, log_p, complement … value, pull, pull_slope``: of the probability that a softmax gives to the
+  target's class;
+  ``p, complement, q, log_p, log_q … value, pull, curve``: a sum over classes, of a softmax's
+  probabilities and the target's;
+  ``tile … value, gradient, spread``: of a whole row at once;
 * a *loop* is a file with ``$`` placeholders, expanded around every formula.
 
 For float and for double every name that they define gets the suffix ``_f32`` or ``_f64``, and a
@@ -20,7 +25,7 @@ from string import Template
 
 HERE = Path(__file__).parent
 
-FAMILIES = ("regression", "count", "binary", "multiclass")
+FAMILIES = ("regression", "count", "binary", "multiclass", "margin", "divergence")
 TYPES = {"f32": "float", "f64": "double"}
 # The loops around an elementwise formula, by what they store. The driver makes every mode of a call
 # from them: a gradient alone ignores a Hessian, and all three are two loops over a tile that is in L1.
@@ -43,8 +48,35 @@ OUTPUTS = {
     "gradient": ("", "gradient[i] = g * step[i]", STREAM.format("gradient"), ""),
     "hessian": ("", "hessian[i] = h * step[i]", STREAM.format("hessian"), ""),
 }
-ELEMENTWISE_OUTPUTS = ["value", "gradient", "hessian"]
-SOFTMAX_OUTPUTS = ["value", "pull", "pull_slope"]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A kind of formula: its first arguments, its outputs, and the loop around it."""
+
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    loop: str
+    # The tile functions that the loop defines; None: one for each of LOOPS.
+    parts: tuple[str, ...] | None = None
+    # Parameters of the loop, before the formula's own.
+    parameters: tuple[tuple[str, str], ...] = ()
+
+
+SHAPES = (
+    Shape(("prediction", "target"), ("value", "gradient", "hessian"), "elementwise"),
+    Shape(
+        ("p", "log_p", "complement"), ("value", "pull", "pull_slope"), "softmax", ("block", "row")
+    ),
+    Shape(
+        ("p", "complement", "q", "log_p", "log_q"),
+        ("value", "pull", "curve"),
+        "divergence",
+        ("row",),
+        (("temperature", "double"), ("form", "double")),
+    ),
+    Shape(("tile",), ("value", "gradient", "spread"), "row", ("row",)),
+)
 
 
 @dataclass(frozen=True)
@@ -52,10 +84,25 @@ class Formula:
     """A formula as its signature tells it."""
 
     name: str
-    inputs: tuple[str, ...]
+    shape: Shape
     varying: tuple[str, ...]
-    parameters: tuple[tuple[str, str], ...]
-    elementwise: bool
+    # Those of its own.
+    arguments: tuple[tuple[str, str], ...]
+
+    @property
+    def parameters(self) -> tuple[tuple[str, str], ...]:
+        """Names and types of what the tile function is given."""
+        return self.shape.parameters + self.arguments
+
+    @property
+    def elementwise(self) -> bool:
+        """Whether it is of one number against one number."""
+        return self.shape is SHAPES[0]
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The last words of its tile functions' names."""
+        return self.shape.parts or LOOPS
 
 
 def read(name: str) -> str:
@@ -68,21 +115,20 @@ def formulas(text: str) -> list[Formula]:
     found = []
     for match in re.finditer(r"cdef inline void (\w+)\(([^)]*)\) noexcept nogil:", text):
         arguments = [a.split() for a in match[2].replace("\n", " ").split(",")]
-        names = [a[-1] for a in arguments]
-        if names[-3:] not in (ELEMENTWISE_OUTPUTS, SOFTMAX_OUTPUTS):
+        names = tuple(a[-1] for a in arguments)
+        shapes = [s for s in SHAPES if names[-len(s.outputs) :] == s.outputs]
+        if not shapes:
             continue
-        elementwise = names[-3:] == ELEMENTWISE_OUTPUTS
-        inputs = ("prediction", "target") if elementwise else ("p", "log_p", "complement")
-        if tuple(names[: len(inputs)]) != inputs:
-            raise ValueError(f"formula {match[1]} must begin with the arguments {inputs}")
-        rest = arguments[len(inputs) : -3]
+        shape = shapes[0]
+        if names[: len(shape.inputs)] != shape.inputs:
+            raise ValueError(f"formula {match[1]} must begin with the arguments {shape.inputs}")
+        rest = arguments[len(shape.inputs) : -len(shape.outputs)]
         found.append(
             Formula(
                 name=match[1],
-                inputs=inputs,
+                shape=shape,
                 varying=tuple(a[1] for a in rest if a[0] == "varying"),
-                parameters=tuple((a[1], a[0]) for a in rest if a[0] != "varying"),
-                elementwise=elementwise,
+                arguments=tuple((a[1], a[0]) for a in rest if a[0] != "varying"),
             )
         )
     return found
@@ -99,7 +145,7 @@ def check_literals(family: str, text: str) -> None:
 def typed(text: str, suffix: str) -> str:
     """Expand ``text``, written for ``real``, for one type."""
     ctype = TYPES[suffix]
-    names = set(re.findall(r"^cdef (?:inline )?\w+ (\w+)\(", text, re.MULTILINE))
+    names = set(re.findall(r"^cdef (?:inline )?\w+\*? (\w+)\(", text, re.MULTILINE))
     names |= set(re.findall(r"^    (?:real|void) (\w+)\(", text, re.MULTILINE))
     text = re.sub(rf"\b({'|'.join(sorted(names))})(?=\()", rf"\1_{suffix}", text)
     # Cython makes a C loop of range() only when it knows the step's sign.
@@ -152,14 +198,14 @@ def elementwise_loops(formula: Formula, signature_order: list[str]) -> list[str]
     return loops
 
 
-def softmax_loops(formula: Formula) -> str:
-    """Return the loops around a formula of a softmax probability."""
-    return Template(read("loops/softmax")).substitute(
-        loop_block=f"{formula.name}_block",
-        loop_row=f"{formula.name}_row",
+def row_loops(formula: Formula) -> str:
+    """Return the loops around a formula of rows of classes."""
+    names = {f"loop_{part}": f"{formula.name}_{part}" for part in formula.parts}
+    return Template(read(f"loops/{formula.shape.loop}")).substitute(
+        names,
         formula=formula.name,
         declarations=parameter_lines(formula).replace("parameters[", "tile.parameters["),
-        arguments="".join(f", {name}" for name, _ in formula.parameters),
+        arguments="".join(f", {name}" for name, _ in formula.arguments),
     )
 
 
@@ -180,7 +226,9 @@ def expand() -> str:
     families = {family: read(family) for family in FAMILIES}
     vocabulary = read("vocabulary")
     words = re.findall(r"^    real (\w+)\(real x\)$", vocabulary, re.MULTILINE)
-    shared = ("tile_arithmetic", "softmax_rows", "softmax_soft_targets", "linear_softmax")
+    shared = (
+        "tile_arithmetic", "softmax_rows", "softmax_soft_targets", "linear_softmax", "rows",
+    )  # fmt: skip
     body = [vocabulary, *(read(f"loops/{name}") for name in shared)]
     body += families.values()
     body += [Template(read("loops/unary")).substitute(loop=f"{w}_loop", formula=w) for w in words]
@@ -196,7 +244,7 @@ def expand() -> str:
             if formula.elementwise:
                 body += elementwise_loops(formula, argument_names(text, formula))
             else:
-                body.append(softmax_loops(formula))
+                body.append(row_loops(formula))
     text = "\n\n".join(body)
     half = read("loops/half_out")
     labels = [read("loops/labels")]
@@ -219,13 +267,12 @@ def table(
     """Return the module's tables: names to the addresses of tile functions."""
     lines = ["FORMULAS = {"]
     for name, (family, formula) in everything.items():
-        parts = LOOPS if formula.elementwise else ("block", "row")
         lines.append(f"    {name!r}: {{")
         lines.append(f"        'family': {family!r}, 'elementwise': {formula.elementwise},")
         lines.append(f"        'parameters': {tuple(n for n, _ in formula.parameters)!r},")
-        lines.append(f"        'varying': {formula.varying!r},")
+        lines.append(f"        'varying': {formula.varying!r}, 'parts': {formula.parts!r},")
         for suffix in TYPES:
-            functions = ", ".join(address(f"{name}_{part}_{suffix}") for part in parts)
+            functions = ", ".join(address(f"{name}_{part}_{suffix}") for part in formula.parts)
             lines.append(f"        {suffix!r}: ({functions},),")
         lines.append("    },")
     lines.append("}")

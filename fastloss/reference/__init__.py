@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fastloss.reference import binary, count, multiclass, regression
+from fastloss.reference import binary, count, divergence, margin, multiclass, regression
 from fastloss.reference.binary import *
 from fastloss.reference.count import *
+from fastloss.reference.divergence import *
+from fastloss.reference.margin import *
 from fastloss.reference.multiclass import *
 from fastloss.reference.multiclass import label_weight
 from fastloss.reference.regression import *
@@ -26,6 +28,8 @@ __all__ += regression.__all__
 __all__ += count.__all__
 __all__ += binary.__all__
 __all__ += multiclass.__all__
+__all__ += margin.__all__
+__all__ += divergence.__all__
 
 
 def evaluate(
@@ -59,13 +63,13 @@ def evaluate(
     if target.ndim == prediction.ndim:  # else labels
         target = target.astype(dtype, copy=False)
 
-    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(loss).__name__).lower()
+    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", type(loss).__name__).lower()
     steps = islice(globals()[name](prediction, target, **parameters), order + 1)
     value, *derivatives = steps
 
     labelled = target.ndim < prediction.ndim and "ignore_index" in parameters
     kept = target != parameters["ignore_index"] if labelled else np.ones((), bool)
-    mass = label_weight(target, kept, parameters["class_weight"]) if labelled else kept
+    mass = label_weight(target, kept, parameters.get("class_weight")) if labelled else kept
     if weight is not None:
         weight = np.asarray(weight).astype(dtype, copy=False)
         weight = weight.reshape(weight.shape + (1,) * (value.ndim - weight.ndim))

@@ -1,0 +1,86 @@
+# The passes around a divergence, expanded for each (formula, dtype): a sum over classes of phi(P, q)
+# with P = softmax(z / T) and q the target's probabilities. A formula gives phi, the pull P phi' and
+# the curve P^2 phi'', of derivatives with respect to P. With A and B their sums over the other classes
+# and c = 1 - P,
+#   gradient  c pull - P A
+#   Hessian   (c - P) gradient + c^2 curve + P^2 B
+# in which nothing cancels but what does so by nature: for the class with most of the probability c, A
+# and B are sums of the others. The value is multiplied by T^2, so that the gradient keeps its scale;
+# the gradient is then T times the above, and the Hessian itself.
+
+cdef void $loop_row(const ClassTile* tile) noexcept nogil:
+    cdef const real* z = <const real*>tile.logits
+    cdef real* e = <real*>tile.exponentials
+    cdef real* fall = scratch_row(tile, 0)
+    cdef real* terms = scratch_row(tile, 1)
+    cdef real* pull = scratch_row(tile, 2)
+    cdef real* curve = scratch_row(tile, 3)
+    cdef real* target_fall = scratch_row(tile, 4)
+    cdef real* target_e = scratch_row(tile, 5)
+    cdef real* gradient = <real*>tile.gradient
+    cdef real* hessian = <real*>tile.hessian
+    cdef real q[TILE]
+    cdef real log_q[TILE]
+    cdef real rest, total, inverse, log_total, p, complement, a, b, g, step, weight
+    cdef real target_rest = 0
+    cdef real pull_sum, curve_sum
+    cdef double pull_rest, curve_rest
+    cdef Py_ssize_t classes = tile.classes
+    cdef Py_ssize_t start, n, i, k, top = 0
+    $declarations
+    row_fall(z, classes, <real>temperature, fall)
+    softmax_of_fall(fall, classes, e, &rest)
+    if form == 2 and tile.probabilities != NULL:
+        row_fall(<const real*>tile.probabilities, classes, <real>temperature, target_fall)
+        softmax_of_fall(target_fall, classes, target_e, &target_rest)
+    total = 1.0 + rest
+    inverse = 1.0 / total
+    log_total = log1p(rest)
+    for start in range(0, classes, TILE):
+        n = min(<Py_ssize_t>TILE, classes - start)
+        target_terms(tile, form, <real>temperature, target_fall, target_e, target_rest, start, n, q,
+                     log_q)
+        for i in range(n):
+            k = start + i
+            p = e[k] * inverse
+            complement = (rest if e[k] == 1.0 else total - e[k]) * inverse
+            $formula(p, complement, q[i], fall[k] - log_total, log_q[i]$arguments,
+                     &terms[k], &pull[k], &curve[k])
+    weight = (<const real*>tile.label_weight)[0]
+    (<real*>tile.value)[0] = <real>(temperature * temperature * weight * row_sum(terms, classes))
+    if gradient == NULL:
+        return
+    while top < classes - 1 and e[top] != 1.0:
+        top += 1
+    a = pull[top]
+    b = curve[top]
+    pull[top] = 0.0
+    curve[top] = 0.0
+    pull_rest = row_sum(pull, classes)
+    curve_rest = row_sum(curve, classes)
+    pull[top] = a
+    curve[top] = b
+    pull_sum = <real>(pull_rest + a)
+    curve_sum = <real>(curve_rest + b)
+    weight = weight * (<const real*>tile.step)[0]
+    step = <real>temperature * weight
+    for k in range(classes):
+        p = e[k] * inverse
+        complement = (rest if e[k] == 1.0 else total - e[k]) * inverse
+        terms[k] = complement * pull[k] - p * (pull_sum - pull[k])
+    p = inverse
+    complement = rest * inverse
+    g = complement * a - p * <real>pull_rest
+    terms[top] = g
+    if hessian != NULL:
+        for k in range(classes):
+            p = e[k] * inverse
+            complement = (rest if e[k] == 1.0 else total - e[k]) * inverse
+            hessian[k] = weight * ((complement - p) * terms[k] + complement * complement * curve[k]
+                                   + p * p * (curve_sum - curve[k]))
+        p = inverse
+        complement = rest * inverse
+        hessian[top] = weight * ((complement - p) * g + complement * complement * b
+                                 + p * p * <real>curve_rest)
+    for k in range(classes):
+        gradient[k] = step * terms[k]
