@@ -52,6 +52,9 @@ def checked_output(name: str, out: Any, shape: tuple[int, ...], dtype: Any) -> _
 def share_memory(a: _Array, b: _Array) -> bool: ...
 def checked_reduction(reduction: Any) -> Literal["mean", "sum", "none"]: ...
 def checked_denominator(denominator: Any, reduction: str) -> float: ...
+def sweep(
+    losses: Sequence[Loss], prediction: Any, target: Any, weight: Any, n_threads: int | None
+) -> _Array | None: ...
 
 class Team:
     size: int
@@ -100,6 +103,7 @@ class Loss:
         empty_is_zero: bool,
         class_weight: Sequence[float] | None,
         domain: tuple[float, float] | None,
+        domains: tuple[tuple[float, float] | None, ...],
     ) -> None: ...
     def _partial(
         self, prediction: Any, target: Any, weight: Any, n_threads: int | None
@@ -134,6 +138,14 @@ class Loss:
     def grad_and_hess(
         self, prediction: Any, target: Any, weight: Any = None, **options: Unpack[_AnyReduction]
     ) -> tuple[_Array, _Array]: ...
+    def hvp(
+        self,
+        prediction: Any,
+        target: Any,
+        v: Any,
+        weight: Any = None,
+        **options: Unpack[_AnyReduction],
+    ) -> _Array: ...
     @overload
     def value_grad_hess(
         self, prediction: Any, target: Any, weight: Any = None, **options: Unpack[_Reduced]

@@ -243,6 +243,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "none": ("numbers",),
     "optional": ("numbers", "labels"),
     "always": ("labels", "probabilities"),
+    "parameters": ("parameters",),
 }
 
 
@@ -277,8 +278,9 @@ class Loss(Parameters, driver.Loss):
     family: ClassVar[str]
     prediction_domain: ClassVar[tuple[float, float]] = (-np.inf, np.inf)
     target_domain: ClassVar[tuple[float, float]] = (-np.inf, np.inf)
-    # Whether a prediction has a class axis that its target lacks: never, if so asked, always.
-    class_axis: ClassVar[Literal["none", "optional", "always"]] = "none"
+    # Whether a prediction has a class axis that its target lacks: never, if so asked, always; or an
+    # axis of several predictions for one target, a distribution's parameters.
+    class_axis: ClassVar[Literal["none", "optional", "always", "parameters"]] = "none"
     # What a target may be: numbers against numbers; and with a class axis in the prediction alone
     # labels, with one in both probabilities, label_lists (labels up to the first -1) or offsets
     # (subtracted from the logits, of which the first is the label's).
@@ -286,6 +288,8 @@ class Loss(Parameters, driver.Loss):
     # How a formula for numbers becomes a loss of rows: see driver_parts/classwise.pxi.
     classwise: ClassVar[Literal["", "each", "one_hot", "cumulative", "rivals"]] = ""
     mean_over_classes: ClassVar[bool] = False
+    # What the predictions that formulas name so may be, where that is not every number.
+    domains: ClassVar[dict[str, tuple[float, float]]] = {}
 
     def __init_subclass__(cls, kernel: str = "", **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -322,6 +326,7 @@ class Loss(Parameters, driver.Loss):
             getattr(self, "empty", "nan") == "zero",
             getattr(self, "class_weight", None),
             self.prediction_domain if np.isfinite(self.prediction_domain[0]) else None,
+            tuple(self.domains.get(n) for n in entry["predictions"]) if self.domains else (),
         )
         negative = of_numbers.target_domain[0]
         self._bind_classes(

@@ -145,6 +145,14 @@ cdef void classwise_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept n
             run_formula(job, prediction + at, target + at, step + at, job.constant_varying, piece,
                         values + at, gradient + at, hessian + at, ignored, NULL, NULL)
             done += piece
+        for r in range(n if job.operands[TANGENT].data != NULL else 0):
+            # The product of the Hessian and a vector takes the gradient's place.
+            at = r * classes
+            load_classes(job, &job.operands[TANGENT], row + r, gradient + at * size)
+            if job.relation == RIVALS and label[row - start + r] >= 0:
+                lead_of_label(job, gradient, at, label[row - start + r])
+        if job.operands[TANGENT].data != NULL:
+            job.tools.multiply(hessian, round_up(count), gradient)
         for r in range(n):
             at = r * classes
             factor = class_weight_of(job, label[row - start + r]) if label[row - start + r] >= 0 else 0

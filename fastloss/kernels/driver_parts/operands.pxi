@@ -42,8 +42,15 @@ cdef struct Operand:
     Py_ssize_t strides[MAX_DIMS]
 
 cdef enum:
-    PREDICTION, TARGET, WEIGHT, VALUE, GRADIENT, HESSIAN, VARYING
+    # With a tangent the gradient's place is that of the Hessian's product with it.
+    PREDICTION, TARGET, WEIGHT, TANGENT, VALUE, GRADIENT, HESSIAN, VARYING
     OPERANDS = VARYING + MAX_VARYING
+
+# What sets one loss of a sweep apart from the next.
+cdef struct ParameterSet:
+    elementwise_function value_loop
+    const double* parameters
+    const double* varying
 
 # Everything that the threads of one call read.
 cdef struct Job:
@@ -69,6 +76,10 @@ cdef struct Job:
     double scale                # 1 / divisor
     const void* constant_step   # a tile of `scale`, for calls without weight
     const void* constant_varying[MAX_VARYING]
+    # Sweeps
+    const ParameterSet* sets
+    Py_ssize_t n_sets
+    Py_ssize_t values_size      # bytes from a set's values to the next set's
     # Rows of classes
     class_function block
     class_function row
@@ -79,7 +90,8 @@ cdef struct Job:
     bint offset                 # the label is 0, and the target is taken from the logits
     Py_ssize_t classes
     Py_ssize_t label_stop       # labels are below
-    bint labels                 # else probabilities
+    bint labels                 # one integer per row
+    bint numbers                # one real number per row; if neither, probabilities
     Py_ssize_t block_stride     # elements from a class of a block to the next
     int64_t ignore_index
     bint has_ignore_index

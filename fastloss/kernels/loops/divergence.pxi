@@ -3,7 +3,8 @@
 # the curve P^2 phi'', of derivatives with respect to P. With A and B their sums over the other classes
 # and c = 1 - P,
 #   gradient  c pull - P A
-#   Hessian   (c - P) gradient + c^2 curve + P^2 B
+#   Hessian   (c - P) gradient + c^2 curve + P^2 B,  and its product with v, where u = v - P.v,
+#             (gradient + curve) u - P ((pull + curve).u)
 # in which nothing cancels but what does so by nature: for the class with most of the probability c, A
 # and B are sums of the others. The value is multiplied by T^2, so that the gradient keeps its scale;
 # the gradient is then T times the above, and the Hessian itself.
@@ -25,6 +26,7 @@ cdef void $loop_row(const ClassTile* tile) noexcept nogil:
     cdef real target_rest = 0
     cdef real pull_sum, curve_sum
     cdef double pull_rest, curve_rest
+    cdef const real* tangent = <const real*>tile.tangent
     cdef Py_ssize_t classes = tile.classes
     cdef Py_ssize_t start, n, i, k, top = 0
     $declarations
@@ -72,6 +74,19 @@ cdef void $loop_row(const ClassTile* tile) noexcept nogil:
     complement = rest * inverse
     g = complement * a - p * <real>pull_rest
     terms[top] = g
+    if tangent != NULL:
+        # Less v of the most probable class, so that P.v has no term there.
+        for k in range(classes):
+            gradient[k] = (e[k] * inverse) * (tangent[k] - tangent[top])
+        a = <real>row_sum(gradient, classes)
+        for k in range(classes):
+            gradient[k] = (tangent[k] - tangent[top]) - a
+            fall[k] = (pull[k] + curve[k]) * gradient[k]
+        b = <real>row_sum(fall, classes)
+        for k in range(classes):
+            p = e[k] * inverse
+            gradient[k] = weight * ((terms[k] + curve[k]) * gradient[k] - p * b)
+        return
     if hessian != NULL:
         for k in range(classes):
             p = e[k] * inverse

@@ -10,7 +10,10 @@ cdef void $loop_row(const ClassTile* tile) noexcept nogil:
     cdef real weight = (<const real*>tile.label_weight)[0]
     cdef real step = weight * (<const real*>tile.step)[0]
     cdef real value
+    cdef const real* tangent = <const real*>tile.tangent
     cdef double total
+    cdef double mean = 0
+    cdef real origin
     cdef Py_ssize_t k
     $declarations
     memset(spread, 0, tile.classes * sizeof(real))
@@ -21,6 +24,15 @@ cdef void $loop_row(const ClassTile* tile) noexcept nogil:
     # A NaN anywhere is one of the whole row.
     value = 0.0 if value == value else value
     total = row_sum(spread, tile.classes)
+    if tangent != NULL:
+        # It does not change with what is added to all of the vector.
+        origin = tangent[0]
+        for k in range(tile.classes):
+            mean += spread[k] * (tangent[k] - origin)
+        mean = mean / total if total > 0 else 0
+        for k in range(tile.classes):
+            gradient[k] = <real>(spread[k] * ((tangent[k] - origin) - mean)) * step + value
+        return
     for k in range(tile.classes):
         gradient[k] = slope[k] * step + value
     if hessian == NULL:
