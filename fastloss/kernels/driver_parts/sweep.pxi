@@ -77,7 +77,8 @@ def sweep(list losses, prediction_, target_, weight, n_threads):
     cdef Job job
     cdef ParameterSet* sets
     for loss in losses:
-        if (not loss.elementwise or loss.relation != NO_RELATION or loss.n_varying != first.n_varying
+        if (not loss.elementwise or loss.relation != NO_RELATION or loss.predictions
+                or loss.n_varying != first.n_varying
                 or any(array is not None for array in loss.varying_arrays)):
             return None
         if loss.has_domain:
@@ -94,10 +95,12 @@ def sweep(list losses, prediction_, target_, weight, n_threads):
         first.general(&job, MODE_VALUE, prediction, target, weight, None, SUM, None, &by_class, arrays)
     if checks is not None:
         try:
-            checks.check_domain(prediction, job.real_size == 8, asked)
-            checks.check_domain(target, job.real_size == 8, asked)
-        except OutOfRange as error:
-            checks.explain(prediction, target, False, 1, error.args[0])
+            for array in (prediction, target):
+                checks.check_domain(
+                    array, job.real_size == 8, asked, checks.lower, checks.upper)
+        except OutOfRange:
+            # A call of its own says what is wrong.
+            return None
     real = 0 if job.real_size == 4 else 1
     job.tools = &first.level.tools[real]
     job.has_value = True
