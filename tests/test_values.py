@@ -131,6 +131,9 @@ def test_differences(name: str, level: str) -> None:
         smooth = (abs(gradients[3] - gradients[0]) < 0.5 * (1 + abs(gradients[0]))) & (
             abs(ends[0] - ends[1]) < 0.5 * (1 + abs(ends[1]))
         )
+        if case.exact_hessian:
+            jump = gradients[3] - gradients[0] - 4 * step * hessian[index]
+            smooth &= abs(jump) < 0.004 * (1 + abs(gradients[0]))
         assert smooth.mean() > 0.9
         pairs = [(values, gradient[index]), (gradients, hessian[index])]
         for found, derivative in pairs if case.exact_hessian else pairs[:1]:

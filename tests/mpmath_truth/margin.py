@@ -127,13 +127,15 @@ def _rival(prediction: Sequence[Number], target: int, margin: float, floor: Numb
     others = [k for k in range(len(prediction)) if k != target]
     rival = max((prediction[k] for k in others), default=-mp.inf)
     best = max(rival, floor)
-    if not margin + best - prediction[target] > 0:
+    # Of numbers that are both huge, first: fifty digits do not hold them and the margin.
+    lead = best - prediction[target]
+    if not margin + lead > 0:
         return Truth(sum_of(mpf(0)), zeros, zeros)
     gradient = list(zeros)
     gradient[target] = sum_of(mpf(-1))
     if rival > floor:
         gradient[next(k for k in others if prediction[k] == rival)] = sum_of(mpf(1))
-    return Truth(sum_of(mpf(margin), best, -prediction[target]), gradient, zeros)
+    return Truth(sum_of(mpf(margin), lead), gradient, zeros)
 
 
 def multilabel_margin(

@@ -187,7 +187,7 @@ cdef class Loss:
         self.level = level
         self.elementwise = entry["elementwise"]
         self.classes = classes
-        self.has_block = "row" not in entry["loops"] or "block" in entry["loops"]
+        self.has_block = "block" in entry["loops"] or len(entry["predictions"]) > 1
         self.predictions = entry["predictions"] if len(entry["predictions"]) > 1 else ()
         self.domains = domains
         self.reduction_ = reduction

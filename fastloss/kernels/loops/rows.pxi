@@ -112,27 +112,36 @@ cdef inline void rival_margin(const ClassTile* tile, double margin, double floor
     value[0] += <real>no_number(z, tile.classes)
 
 
+cdef inline void add_exactly(double* total, double* error, double x) noexcept nogil:
+    # The rounding errors of a sum, for the sum.
+    cdef double after = total[0] + x
+    cdef double moved = after - total[0]
+    error[0] += (total[0] - (after - moved)) + (x - moved)
+    total[0] = after
+
+
 cdef inline double simplex_threshold(double* x, Py_ssize_t n, bint squared) noexcept nogil:
     # The tau with sum max(0, x - tau)^power = 1, for numbers of which the greatest is 0. Newton's
     # method on a convex function from the left: every step is one to the right, slope times distance
     # falls to a quarter each time, and with power 1 the last step is exact.
     cdef double tau = -1
-    cdef double total, slope, after
+    cdef double total, error, slope, after
     cdef Py_ssize_t i, turn
     for turn in range(200):
         total = -1
+        error = 0
         slope = 0
         if squared:
             for i in range(n):
                 if x[i] > tau:
-                    total += (x[i] - tau) * (x[i] - tau)
+                    add_exactly(&total, &error, (x[i] - tau) * (x[i] - tau))
                     slope += 2 * (x[i] - tau)
         else:
             for i in range(n):
                 if x[i] > tau:
-                    total += x[i] - tau
+                    add_exactly(&total, &error, x[i] - tau)
                     slope += 1
-        after = tau + total / slope
+        after = tau + (total + error) / slope
         if not after > tau:
             break
         tau = after
@@ -152,7 +161,8 @@ cdef inline void entmax_loss(const ClassTile* tile, bint squared, real* value, r
     cdef Py_ssize_t k, n = 0
     cdef double m = row_maximum(z, tile.classes)
     cdef double scale = 0.5 if squared else 1.0
-    cdef double tau, r, p, at_label, rest = 0, sum_of_powers = 0
+    cdef double tau, r, p, at_label, rest = 0, rest_error = 0
+    cdef double sum_of_powers = 0, powers_error = 0
     for k in range(tile.classes):
         r = scale * (z[k] - m)
         if r > -1:
@@ -170,8 +180,10 @@ cdef inline void entmax_loss(const ClassTile* tile, bint squared, real* value, r
         else:
             spread[k] = <real>(r > 0)
         if k != label:
-            rest += p
-            sum_of_powers += p * r
+            add_exactly(&rest, &rest_error, p)
+            add_exactly(&sum_of_powers, &powers_error, p * r)
+    rest += rest_error
+    sum_of_powers += powers_error
     at_label = scale * (z[label] - m) - tau
     r = at_label if at_label > 0 else 0
     gradient[label] = <real>(-rest)
