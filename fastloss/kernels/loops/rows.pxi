@@ -243,7 +243,7 @@ cdef inline void multilabel_margin_loss(const ClassTile* tile, real* value,
     cdef real* others = scratch_row(tile, 3)
     cdef Py_ssize_t n_members = 0, n_others = 0, active = 0
     cdef Py_ssize_t i, k, low, high
-    cdef double level = 0, total = 0
+    cdef double level = 0, level_error = 0, total = 0, error = 0
     cdef double inverse = 1.0 / tile.classes
     memset(times, 0, tile.classes * sizeof(real))
     for i in range(tile.classes):
@@ -262,11 +262,16 @@ cdef inline void multilabel_margin_loss(const ClassTile* tile, real* value,
     sort_falling(others, n_others)
     for i in range(n_members):
         if i > 0:
-            level += active * (<double>members[i - 1] - <double>members[i])
+            add_exactly(&level, &level_error,
+                        active * (<double>members[i - 1] - <double>members[i]))
         while active < n_others and lacks_margin(members[i], others[active]):
-            level += 1.0 - (<double>members[i] - <double>others[active])
+            add_exactly(&level, &level_error, 1 - (<double>members[i] - <double>others[active]))
             active += 1
-        total += level
+        add_exactly(&total, &error, level)
+        error += level_error
+    # The error of an infinite sum is no number.
+    if error == error:
+        total += error
     for k in range(tile.classes):
         if times[k] > 0:
             # The first of the others that keeps its distance.
