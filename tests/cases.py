@@ -75,6 +75,11 @@ class Case(NamedTuple):
         return self.kind != "numbers"
 
     @property
+    def target_has_axis(self) -> bool:
+        """Whether a target has the prediction's class axis."""
+        return self.kind in ("probabilities", "label_lists", "offsets")
+
+    @property
     def predictions(self) -> tuple[str, ...]:
         """What the formula calls the prediction, or each of several; none for classes."""
         kernel = self.loss()._of_numbers()._kernel()
@@ -193,7 +198,7 @@ def sample_target(case: Case, n: int, random: np.random.Generator) -> Array:
         label = random.integers(0, CLASSES, n)
         ignored = {**fields(case.loss_class), **case.parameters}.get("ignore_index")
         return label if ignored is None else np.where(random.random(n) < 0.1, ignored, label)
-    if case.kind in ("probabilities", "label_lists", "offsets"):
+    if case.target_has_axis:
         return target_rows(case, exact(3 * random.normal(size=(n, CLASSES)), np.float32), random)
     if high == 1:
         soft = random.uniform(0, 1, n)

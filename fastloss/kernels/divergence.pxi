@@ -1,6 +1,6 @@
-# Formulas of fastloss.losses.divergence. Those of p and q give the term of one class, the pull
-# p times its derivative with respect to p, and the curve p^2 times the second one. A constant added to
-# the derivative changes nothing, since all p sum to 1. `complement` is 1 - p without cancellation, and
+# Formulas of fastloss.losses.divergence. Those of p and q give the term of one class, the pull, which
+# is p times its derivative with respect to p, and the bend, p times the pull's derivative. A multiple
+# of p added to both changes nothing, since all p sum to 1. `complement` is 1 - p without cancellation, and
 # 0 log 0 = 0 throughout.
 
 
@@ -21,21 +21,21 @@ cdef inline void kl_divergence_log_target(real prediction, real target,
 
 
 cdef inline void distillation(real p, real complement, real q, real log_p, real log_q,
-                              real* value, real* pull, real* curve) noexcept nogil:
+                              real* value, real* pull, real* bend) noexcept nogil:
     value[0] = product(q, log_q - log_p)
     pull[0] = -q
-    curve[0] = q
+    bend[0] = 0.0
 
 
 cdef inline void reverse_kl_divergence(real p, real complement, real q, real log_p, real log_q,
-                                       real* value, real* pull, real* curve) noexcept nogil:
+                                       real* value, real* pull, real* bend) noexcept nogil:
     value[0] = product(p, log_p - log_q)
     pull[0] = value[0]
-    curve[0] = p
+    bend[0] = value[0] + p
 
 
 cdef inline void jensen_shannon(real p, real complement, real q, real log_p, real log_q, double beta,
-                                real* value, real* pull, real* curve) noexcept nogil:
+                                real* value, real* pull, real* bend) noexcept nogil:
     # With m = beta q + (1 - beta) p, whichever of p and q is the larger one: the logarithm of larger/m
     # is -log1p(w expm1(-s)) with s the distance of their logarithms and w the weight of the smaller.
     cdef real of_target = beta
@@ -51,22 +51,22 @@ cdef inline void jensen_shannon(real p, real complement, real q, real log_p, rea
     cdef real scale = of_target * of_prediction
     pull[0] = of_prediction * product(p, log_ratio)
     value[0] = of_target * product(q, log_target_ratio) + pull[0]
-    curve[0] = scale * product(p if below else q, 1.0 / (1.0 + drop))
+    bend[0] = pull[0] + scale * product(p if below else q, 1.0 / (1.0 + drop))
 
 
 cdef inline void total_variation(real p, real complement, real q, real log_p, real log_q,
-                                 real* value, real* pull, real* curve) noexcept nogil:
+                                 real* value, real* pull, real* bend) noexcept nogil:
     cdef real difference = p - q if p < 0.5 else (1.0 - q) - complement
     value[0] = 0.5 * fabs(difference)
     pull[0] = 0.5 * p * sign_of(difference)
-    curve[0] = 0.0
+    bend[0] = pull[0]
 
 
 cdef inline void multiclass_brier(real p, real complement, real q, real log_p, real log_q,
                                   double factor,
-                                  real* value, real* pull, real* curve) noexcept nogil:
+                                  real* value, real* pull, real* bend) noexcept nogil:
     cdef real difference = p - q if p < 0.5 else (1.0 - q) - complement
     cdef real slope = 2.0 * factor
     value[0] = <real>factor * (difference * difference)
     pull[0] = slope * p * difference
-    curve[0] = slope * (p * p)
+    bend[0] = pull[0] + slope * (p * p)

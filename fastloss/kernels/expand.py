@@ -3,7 +3,7 @@
 Run by setup.py. The files beside this one are Cython in which ``real`` stands for a floating type:
 
 * a *formula* is a function whose last arguments are ``value, gradient, hessian`` (elementwise),
-  ``value, pull, pull_slope`` (of a softmax probability), ``value, pull, curve`` (of a softmax's
+  ``value, pull, pull_slope`` (of a softmax probability), ``value, pull, bend`` (of a softmax's
   probabilities and the target's, summed over classes), ``value, gradient, spread`` (of a whole row
   at once), or, for two predictions ``a`` and ``b`` that come before ``target``, ``value,
   a_gradient, b_gradient, a_hessian, b_hessian, cross_hessian``;
@@ -83,11 +83,11 @@ class RowShape:
 
 
 # By the formula's outputs.
-ROW_SHAPES = {
+ROW_SHAPES: dict[tuple[str, ...], RowShape] = {
     ("value", "pull", "pull_slope"): RowShape(
         ("p", "log_p", "complement"), "softmax", ("block", "row")
     ),
-    ("value", "pull", "curve"): RowShape(
+    ("value", "pull", "bend"): RowShape(
         ("p", "complement", "q", "log_p", "log_q"),
         "divergence",
         ("row",),

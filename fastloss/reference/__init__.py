@@ -77,7 +77,9 @@ def evaluate(
     if target.ndim == prediction.ndim or loss.class_axis == "parameters":  # else labels
         target = target.astype(dtype, copy=False)
 
-    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", type(loss).__name__).lower()
+    name = re.sub(
+        r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", type(loss).__name__
+    ).lower()
     steps = islice(globals()[name](prediction, target, **parameters), order + 1)
     value, *derivatives = steps
 
@@ -111,12 +113,15 @@ def hvp(
     target: npt.ArrayLike,
     v: npt.ArrayLike,
     weight: npt.ArrayLike | None = None,
+    *,
+    step: float = 2.0**-9,
     **options: Any,
 ) -> Any:
     """The product of the Hessian and v, with options as for `evaluate`.
 
     A loss over classes has more of a Hessian than its diagonal: there it is the slope of the
-    gradient along v, by central differences of sixth order in extended precision.
+    gradient along v, by central differences of sixth order, in extended precision, with
+    a `step` in the largest entry of v.
     """
     if loss.class_axis == "parameters":
         *_, hessian, mixed = evaluate(loss, prediction, target, weight, order=3, **options)
@@ -126,11 +131,11 @@ def hvp(
         return evaluate(loss, prediction, target, weight, **options)[2] * np.asarray(v)
     point = np.asarray(prediction, np.longdouble)
     direction = np.asarray(v, np.longdouble)
-    step = np.longdouble(2) ** -9 / np.max(abs(direction), initial=1)
+    length = np.longdouble(step) / np.max(abs(direction), initial=1)
     options = {**options, "order": 1, "dtype": np.longdouble}
     total = np.zeros_like(point)
     for steps, coefficient in ((1, 45), (2, -9), (3, 1)):
         for side in (-1, 1):
-            moved = point + side * steps * step * direction
+            moved = point + side * steps * length * direction
             total += side * coefficient * evaluate(loss, moved, target, weight, **options)[1]
-    return total / (60 * step)
+    return total / (60 * length)

@@ -190,7 +190,9 @@ def _weighted(
 def _binary(binary: Any, rows: Array, positive: Array) -> Iterator[Array]:
     name, parameters, low = binary, {}, 0.0
     if not isinstance(binary, str):
-        name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", type(binary).__name__).lower()
+        name = re.sub(
+            r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", type(binary).__name__
+        ).lower()
         parameters = {f.name: getattr(binary, f.name) for f in dataclasses.fields(binary)}
         del parameters["reduction"]
         low = max(binary.target_domain[0], -1.0)

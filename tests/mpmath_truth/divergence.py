@@ -11,7 +11,7 @@ from mpmath import mp, mpf  # type: ignore[import-untyped]
 
 from mpmath_truth.terms import Number, Sum, Truth, sum_of
 
-# Of log p, 1 - p and log q: the term, the pull and the curve of one class.
+# Of log p, 1 - p and log q: the term, the pull and the bend of one class.
 Terms = Callable[[Number, Number, Number], tuple[Number, Number, Number]]
 
 
@@ -32,7 +32,7 @@ def distillation(
 ) -> Truth:
     def terms(log_p: Number, rest: Number, log_q: Number) -> tuple[Number, Number, Number]:
         q = mp.exp(log_q)
-        return (q * (log_q - log_p) if q else mpf(0)), -q, q
+        return (q * (log_q - log_p) if q else mpf(0)), -q, mpf(0)
 
     return _truth(prediction, target, temperature, target_form, terms)
 
@@ -42,7 +42,7 @@ def reverse_kl_divergence(
 ) -> Truth:
     def terms(log_p: Number, rest: Number, log_q: Number) -> tuple[Number, Number, Number]:
         p = mp.exp(log_p)
-        return p * (log_p - log_q), p * (log_p - log_q), p
+        return p * (log_p - log_q), p * (log_p - log_q), p * (log_p - log_q + 1)
 
     return _truth(prediction, target, temperature, target_form, terms)
 
@@ -63,7 +63,7 @@ def jensen_shannon(
         log_m = mp.log(b * q + (1 - b) * p)
         pull = (1 - b) * p * (log_p - log_m)
         value = pull + (b * q * (log_q - log_m) if q else 0)
-        return value, pull, b * (1 - b) * p * q / (b * q + (1 - b) * p)
+        return value, pull, pull + b * (1 - b) * p * q / (b * q + (1 - b) * p)
 
     return _truth(prediction, target, temperature, target_form, terms)
 
@@ -73,7 +73,8 @@ def total_variation(
 ) -> Truth:
     def terms(log_p: Number, rest: Number, log_q: Number) -> tuple[Number, Number, Number]:
         p, difference = _difference(log_p, rest, log_q)
-        return abs(difference) / 2, p * mp.sign(difference) / 2, mpf(0)
+        pull = p * mp.sign(difference) / 2
+        return abs(difference) / 2, pull, pull
 
     return _truth(prediction, target, temperature, target_form, terms)
 
@@ -96,7 +97,8 @@ def multiclass_brier(
 
     def terms(log_p: Number, rest: Number, log_q: Number) -> tuple[Number, Number, Number]:
         p, difference = _difference(log_p, rest, log_q)
-        return factor * difference**2 / 2, factor * p * difference, factor * p**2
+        pull = factor * p * difference
+        return factor * difference**2 / 2, pull, pull + factor * p**2
 
     return _truth(prediction, target, 1.0, "probabilities", terms)
 
@@ -165,16 +167,17 @@ def _truth(
     )
     gradient, hessian = [], []
     for k in classes:
-        pull, curve = (mp.fsum(parts[j][i] for j in classes if j != k) for i in (1, 2))
-        pull_room, curve_room = (mp.fsum(rooms[j][i] for j in classes if j != k) for i in (1, 2))
+        pull, others = (mp.fsum(parts[j][i] for j in classes if j != k) for i in (1, 2))
+        pull_room, others_room = (mp.fsum(rooms[j][i] for j in classes if j != k) for i in (1, 2))
         slope = rest[k] * parts[k][1] - p[k] * pull
         room = rest[k] * (rooms[k][1] + abs(parts[k][1]) * rest_noise[k])
         room += p[k] * (pull_room + abs(pull) * p_noise[k])
         gradient.append(Sum(factor * slope, factor * room, factor * floors[k]))
-        bend = (rest[k] - p[k]) * slope + rest[k] ** 2 * parts[k][2] + p[k] ** 2 * curve
-        bend_room = abs(rest[k] - p[k]) * room
-        bend_room += (rest[k] * rest_noise[k] + p[k] * p_noise[k]) * abs(slope)
-        bend_room += rest[k] ** 2 * (rooms[k][2] + 2 * abs(parts[k][2]) * rest_noise[k])
-        bend_room += p[k] ** 2 * (curve_room + 2 * abs(curve) * p_noise[k])
+        inner = rest[k] * parts[k][2] - p[k] * (pull + parts[k][1])
+        inner_room = rest[k] * (rooms[k][2] + abs(parts[k][2]) * rest_noise[k])
+        inner_room += p[k] * (pull_room + rooms[k][1] + abs(pull + parts[k][1]) * p_noise[k])
+        bend = rest[k] * inner + p[k] ** 2 * others
+        bend_room = rest[k] * (inner_room + abs(inner) * rest_noise[k])
+        bend_room += p[k] ** 2 * (others_room + 2 * abs(others) * p_noise[k])
         hessian.append(Sum(bend, bend_room, floors[k]))
     return Truth(value, gradient, hessian)

@@ -123,6 +123,7 @@ def multiclass_perceptron(
 
 
 def _rival(prediction: Sequence[Number], target: int, margin: float, floor: Number) -> Truth:
+    target = max(target, 0)  # of an ignored row, which has no weight
     zeros = [sum_of(mpf(0)) for _ in prediction]
     others = [k for k in range(len(prediction)) if k != target]
     rival = max((prediction[k] for k in others), default=-mp.inf)
@@ -168,6 +169,8 @@ def multiclass_sparsemax(
     empty: str,
     axis: int,
 ) -> Truth:
+    weight = _weight(target, class_weight, ignore_index)
+    target = max(target, 0)  # of an ignored row, which has no weight
     top = max(prediction)
     x = [z - top for z in prediction]
     falling = sorted(x, reverse=True)
@@ -187,7 +190,6 @@ def multiclass_sparsemax(
     gradient = [Sum(q, q + n) for q, n in zip(p, noise, strict=True)]
     gradient[target] = Sum(-rest, rest + rest_noise)
     hessian = [Sum((1 - 1 / mpf(size)) if q else mpf(0), mpf(1)) for q in p]
-    weight = _weight(target, class_weight, ignore_index)
     return _weighted(Truth(Sum(value, value + room), gradient, hessian), weight)
 
 
@@ -200,6 +202,8 @@ def entmax15(
     empty: str,
     axis: int,
 ) -> Truth:
+    weight = _weight(target, class_weight, ignore_index)
+    target = max(target, 0)  # of an ignored row, which has no weight
     top = max(prediction)
     x = [(z - top) / 2 for z in prediction]
     falling = sorted(x, reverse=True)
@@ -230,7 +234,6 @@ def entmax15(
         Sum(q * (1 - q / total), q + n + (q / total) ** 2 * total_noise)
         for q, n in zip(r, noise, strict=True)
     ]
-    weight = _weight(target, class_weight, ignore_index)
     return _weighted(Truth(Sum(value, value + room), gradient, hessian), weight)
 
 

@@ -1,12 +1,11 @@
 # The passes around a divergence, expanded for each (formula, dtype): a sum over classes of phi(P, q)
-# with P = softmax(z / T) and q the target's probabilities. A formula gives phi, the pull P phi' and
-# the curve P^2 phi'', of derivatives with respect to P. With A and B their sums over the other classes
-# and c = 1 - P,
-#   gradient  c pull - P A
-#   Hessian   (c - P) gradient + c^2 curve + P^2 B,  and its product with v, where u = v - P.v,
-#             (gradient + curve) u - P ((pull + curve).u)
-# in which nothing cancels but what does so by nature: for the class with most of the probability c, A
-# and B are sums of the others. The value is multiplied by T^2, so that the gradient keeps its scale;
+# with P = softmax(z / T) and q the target's probabilities. A formula gives phi, the pull a = P phi' and
+# the bend b = P a', of derivatives with respect to P. With c = 1 - P, and sums over j
+#   gradient  c a - P sum_{j != k} a_j
+#   Hessian   c (c b - P sum a_j) + P^2 sum_{j != k} b_j
+#   its product with v, where u = v - P.v:  (b - P sum a_j) u - P sum b_j u_j
+# in which nothing cancels but what does so by nature: for the class with most of the probability c and
+# the sums over others are just that. The value is multiplied by T^2, so that the gradient keeps its scale;
 # the gradient is then T times the above, and the Hessian itself.
 
 cdef void $loop_row(const ClassTile* tile) noexcept nogil:
@@ -15,7 +14,7 @@ cdef void $loop_row(const ClassTile* tile) noexcept nogil:
     cdef real* fall = scratch_row(tile, 0)
     cdef real* terms = scratch_row(tile, 1)
     cdef real* pull = scratch_row(tile, 2)
-    cdef real* curve = scratch_row(tile, 3)
+    cdef real* bend = scratch_row(tile, 3)
     cdef real* target_fall = scratch_row(tile, 4)
     cdef real* target_e = scratch_row(tile, 5)
     cdef real* gradient = <real*>tile.gradient
@@ -24,8 +23,8 @@ cdef void $loop_row(const ClassTile* tile) noexcept nogil:
     cdef real log_q[TILE]
     cdef real rest, total, inverse, log_total, p, complement, a, b, g, step, weight
     cdef real target_rest = 0
-    cdef real pull_sum, curve_sum
-    cdef double pull_rest, curve_rest
+    cdef real pull_sum, bend_sum
+    cdef double pull_rest, bend_rest
     cdef const real* tangent = <const real*>tile.tangent
     cdef Py_ssize_t classes = tile.classes
     cdef Py_ssize_t start, n, i, k, top = 0
@@ -47,23 +46,33 @@ cdef void $loop_row(const ClassTile* tile) noexcept nogil:
             p = e[k] * inverse
             complement = (rest if e[k] == 1.0 else total - e[k]) * inverse
             $formula(p, complement, q[i], fall[k] - log_total, log_q[i]$arguments,
-                     &terms[k], &pull[k], &curve[k])
+                     &terms[k], &pull[k], &bend[k])
     weight = (<const real*>tile.label_weight)[0]
     (<real*>tile.value)[0] = <real>(temperature * temperature * weight * row_sum(terms, classes))
     if gradient == NULL:
         return
     while top < classes - 1 and e[top] != 1.0:
         top += 1
+    if inverse > 0.5:
+        # A multiple of P added to pull and bend changes nothing; this one leaves the class that has
+        # most of the probability without a pull, which the others' would otherwise cancel.
+        a = pull[top] / inverse
+        b = bend[top] - pull[top]
+        for k in range(classes):
+            pull[k] -= e[k] * inverse * a
+            bend[k] -= e[k] * inverse * a
+        pull[top] = 0.0
+        bend[top] = b
     a = pull[top]
-    b = curve[top]
+    b = bend[top]
     pull[top] = 0.0
-    curve[top] = 0.0
+    bend[top] = 0.0
     pull_rest = row_sum(pull, classes)
-    curve_rest = row_sum(curve, classes)
+    bend_rest = row_sum(bend, classes)
     pull[top] = a
-    curve[top] = b
+    bend[top] = b
     pull_sum = <real>(pull_rest + a)
-    curve_sum = <real>(curve_rest + b)
+    bend_sum = <real>(bend_rest + b)
     weight = weight * (<const real*>tile.step)[0]
     step = <real>temperature * weight
     for k in range(classes):
@@ -81,21 +90,21 @@ cdef void $loop_row(const ClassTile* tile) noexcept nogil:
         a = <real>row_sum(gradient, classes)
         for k in range(classes):
             gradient[k] = (tangent[k] - tangent[top]) - a
-            fall[k] = (pull[k] + curve[k]) * gradient[k]
+            fall[k] = bend[k] * gradient[k]
         b = <real>row_sum(fall, classes)
         for k in range(classes):
             p = e[k] * inverse
-            gradient[k] = weight * ((terms[k] + curve[k]) * gradient[k] - p * b)
+            gradient[k] = weight * ((bend[k] - p * pull_sum) * gradient[k] - p * b)
         return
     if hessian != NULL:
         for k in range(classes):
             p = e[k] * inverse
             complement = (rest if e[k] == 1.0 else total - e[k]) * inverse
-            hessian[k] = weight * ((complement - p) * terms[k] + complement * complement * curve[k]
-                                   + p * p * (curve_sum - curve[k]))
+            hessian[k] = weight * (complement * (complement * bend[k] - p * pull_sum)
+                                   + p * p * (bend_sum - bend[k]))
         p = inverse
         complement = rest * inverse
-        hessian[top] = weight * ((complement - p) * g + complement * complement * b
-                                 + p * p * <real>curve_rest)
+        hessian[top] = weight * (complement * (complement * b - p * pull_sum)
+                                 + p * p * <real>bend_rest)
     for k in range(classes):
         gradient[k] = step * terms[k]

@@ -12,7 +12,7 @@ cdef void $loop_row(const ClassTile* tile) noexcept nogil:
     cdef real value
     cdef const real* tangent = <const real*>tile.tangent
     cdef double total
-    cdef double mean = 0
+    cdef double mean = 0, error = 0
     cdef real origin
     cdef Py_ssize_t k
     $declarations
@@ -28,8 +28,8 @@ cdef void $loop_row(const ClassTile* tile) noexcept nogil:
         # It does not change with what is added to all of the vector.
         origin = tangent[0]
         for k in range(tile.classes):
-            mean += spread[k] * (tangent[k] - origin)
-        mean = mean / total if total > 0 else 0
+            add_exactly(&mean, &error, spread[k] * (tangent[k] - origin))
+        mean = (mean + error) / total if total > 0 else 0
         for k in range(tile.classes):
             gradient[k] = <real>(spread[k] * ((tangent[k] - origin) - mean)) * step + value
         return

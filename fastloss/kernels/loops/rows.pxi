@@ -142,9 +142,10 @@ cdef inline double simplex_threshold(double* x, Py_ssize_t n, bint squared) noex
                     add_exactly(&total, &error, x[i] - tau)
                     slope += 1
         after = tau + (total + error) / slope
-        if not after > tau:
-            break
+        slope = after - tau
         tau = after
+        if not slope > 0:
+            break
     return tau
 
 
