@@ -68,6 +68,54 @@ TASKS = (
             ),
             Choice("LogCosh", "of the same shape, smooth everywhere, no parameter"),
             Choice("AbsoluteError", "estimates the median; all residuals pull alike"),
+            Choice(
+                "EpsilonInsensitive",
+                "of support vectors: what is near enough costs nothing",
+                {"epsilon": (0.01, 0.1, 0.5)},
+            ),
+            Choice("SquaredEpsilonInsensitive", "the same, squared, so differentiable"),
+        ),
+    ),
+    Task(
+        "relative errors",
+        "Targets of very different sizes, of which a share is forgiven rather than an amount: "
+        "prices, loads, populations.",
+        (
+            Choice(
+                "SquaredLogError",
+                "ratios count, too much and too little alike; targets not negative",
+                {"half": (True,)},
+            ),
+            Choice(
+                "AbsolutePercentageError",
+                "MAPE; estimates what lies below the median, and is endless at a target of 0",
+                {"eps": (1.0, 2.0**-10)},
+            ),
+            Choice(
+                "SymmetricAbsolutePercentageError",
+                "SMAPE; bounded, to evaluate rather than to train with",
+            ),
+            Choice(
+                "LogLinearQuantile",
+                "a quantile of positive targets, from a score that is its logarithm",
+                {"quantile": (0.1, 0.5, 0.9)},
+            ),
+        ),
+    ),
+    Task(
+        "boxes and landmarks",
+        "Coordinates in an image, in pixels or as shares of a box.",
+        (
+            Choice(
+                "SmoothL1",
+                "Huber divided by its delta: far residuals pull with 1 whatever beta",
+                {"beta": (0.1, 1.0)},
+            ),
+            Choice(
+                "Wing",
+                "pulls hardest on small residuals: the last pixels of a landmark",
+                {"width": (5.0, 10.0), "curvature": (0.5, 2.0)},
+            ),
         ),
     ),
     Task(
@@ -84,6 +132,16 @@ TASKS = (
             ),
             Choice("LogCosh", "as Huber, without a parameter: scale the targets instead"),
             Choice("AbsoluteError", "no parameter, but no curvature either"),
+            Choice("PseudoHuber", "as Huber, smooth", {"delta": (0.5, 1.345, 3.0)}),
+            Choice("Fair", "as Huber, smooth, slow to become a line", {"c": (0.5, 1.4)}),
+            Choice(
+                "Cauchy",
+                "pulls less the farther a residual is; begin from a convex loss's solution",
+                {"c": (1.0, 2.385)},
+            ),
+            Choice("Tukey", "forgets what is beyond c; begin from Huber's solution"),
+            Choice("Welsch", "forgets what is far, smoothly", {"c": (1.0, 2.985)}),
+            Choice("GemanMcClure", "forgets what is far, slower", {"c": (1.0, 2.0)}),
         ),
     ),
     Task(
@@ -93,10 +151,26 @@ TASKS = (
         (
             Choice(
                 "Pinball",
-                "its minimiser is the quantile itself",
+                "its minimiser is the quantile itself; a sequence asks for several at once",
                 {"quantile": (0.05, 0.25, 0.5, 0.75, 0.95)},
             ),
+            Choice(
+                "SmoothPinball",
+                "differentiable, with a curvature for Newton and boosting",
+                {"bandwidth": (0.05, 0.25, 1.0)},
+            ),
+            Choice(
+                "Expectile",
+                "the mean's counterpart: differentiable, sensitive to how far off a tail is",
+                {"level": (0.1, 0.5, 0.9)},
+            ),
         ),
+        example="""\
+>>> loss = fl.Pinball(quantile=[0.1, 0.5, 0.9])
+>>> loss.grad(np.zeros((2, 3)), np.array([1.0, -1.0]), reduction="sum")
+array([[-0.1, -0.5, -0.9],
+       [ 0.9,  0.5,  0.1]])
+""",
     ),
     Task(
         "counts",
@@ -285,6 +359,8 @@ TASKS = (
             Choice("SquaredError", "half=True is the libraries' own", {"half": (True,)}),
             Choice("BinaryCrossEntropy", "on raw scores, as binary:logistic"),
             Choice("CrossEntropy", "K trees a round; the diagonal of the Hessian"),
+            Choice("AbsoluteError", "with the libraries' curvature", {"hessian": ("unit",)}),
+            Choice("Huber", "with a curvature that is never 0", {"hessian": ("majorizer",)}),
             Choice("LogCosh", "likewise, without a parameter"),
             Choice("Poisson", "counts; begin at the logarithm of the mean"),
         ),

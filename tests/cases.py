@@ -26,9 +26,11 @@ PARAMETERS: dict[str, tuple[Any, ...]] = {
     "half": (True,),
     "delta": (0.25, 3.0),
     "quantile": (0.25, 0.875),
+    "level": (0.25, 0.875),
     "pos_weight": (2.5,),
     "label_smoothing": (0.125,),
     "eps": (0.0, 2.0**-10),
+    "lower": (0.5,),
     "gamma": (0.0, 0.5, 1.0, 3.5),
     "alpha": (0.25,),
     "class_weight": ((1.0, 0.5, 2.0, 0.0, 4.0),),
@@ -120,25 +122,29 @@ def cases() -> list[Case]:
 
 def valid_values(loss_class: Any, name: str) -> tuple[Any, ...]:
     """Values of a hyper-parameter other than its default."""
-    if name in PARAMETERS and name != "axis":
-        return PARAMETERS[name]
     field = next(field for field in loss_class._fields if field.name == name)
     candidates: tuple[Any, ...] = field.choices or (0.25, 0.5, 1.5, 3.0)
-    if name == "axis":
+    if name in PARAMETERS:
         candidates = PARAMETERS[name]
     elif field.flag:
         candidates = (False, True)
     elif field.integer and not field.number:
         candidates = (1, 2)
-    inside = [x for x in candidates if field.interval is None or x in field.interval]
+    inside = [x for x in candidates if not outside(field, x)]
     return tuple(x for x in inside if x != fields(loss_class)[name])
+
+
+def outside(field: Any, value: Any) -> bool:
+    """Whether a number lies outside the interval of its hyper-parameter."""
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return number and field.interval is not None and value not in field.interval
 
 
 def wrong_values(loss_class: Any, name: str) -> tuple[Any, ...]:
     """Values that a hyper-parameter must refuse."""
     field = next(field for field in loss_class._fields if field.name == name)
-    outside = [x for x in (-1.0, 0.0, 2.0, np.inf) if field.interval and x not in field.interval]
-    return (*outside, np.nan, "no such value", 1j)
+    numbers = [x for x in (-1.0, 0.0, 2.0, np.inf) if outside(field, x)]
+    return (*numbers, np.nan, "no such value", 1j)
 
 
 def _variations(loss_class: Any) -> Iterator[dict[str, Any]]:
@@ -185,8 +191,10 @@ def sample(case: Case, dtype: npt.DTypeLike, n: int = 200, seed: int = 0) -> tup
             prediction = 0.02 + (1 - 0.02 * shape[1]) * _simplex(random, shape)
     elif high == 1:
         prediction = random.uniform(0.01, 0.99, shape)
+    elif np.isfinite(low):
+        prediction = low + _positive(random, n)
     else:
-        prediction = np.clip(3 * random.normal(size=shape), low, high)
+        prediction = 3 * random.normal(size=shape)
     return exact(prediction, dtype), sample_target(case, n, random).astype(
         np.int64 if "label" in case.kind else dtype
     )
@@ -205,6 +213,8 @@ def sample_target(case: Case, n: int, random: np.random.Generator) -> Array:
         return exact(np.where(random.random(n) < 0.3, soft, soft > 0.5), np.float32)
     if low == 0:
         return random.poisson(2, n).astype(np.float64)
+    if np.isfinite(low):
+        return exact(low + _positive(random, n), np.float32)
     return exact(3 * random.normal(size=n), np.float32)
 
 
@@ -239,6 +249,11 @@ def sample_weight(n: int, dtype: npt.DTypeLike = np.float32, seed: int = 1) -> A
 def exact(array: Array, dtype: npt.DTypeLike) -> Array:
     """In float32 and in the dtype the same number."""
     return array.astype(np.float32).astype(dtype)
+
+
+def _positive(random: np.random.Generator, n: int) -> Array:
+    """Positive numbers, none next to 0, where the derivatives of a logarithm are endless."""
+    return 0.25 + abs(3 * random.normal(size=n))
 
 
 def _simplex(random: np.random.Generator, shape: tuple[int, ...]) -> Array:

@@ -104,6 +104,8 @@ class Loss:
         class_weight: Sequence[float] | None,
         domain: tuple[float, float] | None,
         domains: tuple[tuple[float, float] | None, ...],
+        output_name: str,
+        outputs: int,
     ) -> None: ...
     def _partial(
         self, prediction: Any, target: Any, weight: Any, n_threads: int | None

@@ -760,6 +760,25 @@ FASTLOSS_INLINE double softplus_f64(double x)
 FASTLOSS_INLINE float log_sigmoid_f32(float x) { return -softplus_f32(-x); }
 FASTLOSS_INLINE double log_sigmoid_f64(double x) { return -softplus_f64(-x); }
 
+/* x - log(1 + x) for x >= 0, within 2 ulp. On [0, 1] the logarithm comes as a pair whose high part is
+ * at least 2/3 x: subtracting that is exact. From the bound on, the logarithm is below half an ulp;
+ * and an infinite x stays so. */
+FASTLOSS_INLINE float log1p_gap_f32(float x)
+{
+    const pair_f32 log1p = log1p_unit_pair_f32(at_most_f32(x, 1.0f));
+    const float near = (x - log1p.high) - log1p.low;
+    const float far = x - (x < 0x1p32f ? log1p_f32(x) : 0.0f);
+    return x > 1.0f ? far : near;
+}
+
+FASTLOSS_INLINE double log1p_gap_f64(double x)
+{
+    const pair_f64 log1p = log1p_unit_pair_f64(at_most_f64(x, 1.0));
+    const double near = (x - log1p.high) - log1p.low;
+    const double far = x - (x < 0x1p64 ? log1p_f64(x) : 0.0);
+    return x > 1.0 ? far : near;
+}
+
 /* ---- The gamma function's family ------------------------------------------------------------
  * lgamma = log Gamma, its derivative digamma and its second derivative trigamma, for x >= 0; NaN
  * below. Three ways, all of them computed and one chosen:

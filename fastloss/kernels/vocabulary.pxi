@@ -18,6 +18,8 @@ cdef extern from "vector_math.h" nogil:
     real multiply_add(real a, real b, real c)
     real by_sign(real x, real plus, real minus)
     real flip_sign(real x, real y)
+    # Of numbers that are not negative, within 2 ulp: x - log1p(x).
+    real log1p_gap(real x) nogil
 
 cdef extern from *:
     """

@@ -219,10 +219,11 @@ class Parameters:
         """Check what concerns more than one hyper-parameter."""
 
     def __repr__(self) -> str:
+        # What every loss has, or many have, is shown where it was chosen.
         shown = [
             f"{f.name}={getattr(self, f.name)!r}"
             for f in dataclasses.fields(self)
-            if f.name != "reduction" or self.reduction != "mean"
+            if f.name not in ("reduction", "hessian") or getattr(self, f.name) != f.default
         ]
         # The shared field comes first in a dataclass and is the last that one looks for.
         if self.reduction != "mean":
@@ -290,6 +291,9 @@ class Loss(Parameters, driver.Loss):
     mean_over_classes: ClassVar[bool] = False
     # What the predictions that formulas name so may be, where that is not every number.
     domains: ClassVar[dict[str, tuple[float, float]]] = {}
+    # The hyper-parameter that may be a sequence: the prediction then has a last axis of its length,
+    # which the target lacks.
+    per_output: ClassVar[str] = ""
 
     def __init_subclass__(cls, kernel: str = "", **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -301,13 +305,19 @@ class Loss(Parameters, driver.Loss):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        outputs = getattr(self, self.per_output) if self.per_output else None
+        if isinstance(outputs, tuple) and (not outputs or isinstance(outputs[0], tuple)):
+            raise ValueError(
+                f"{self.per_output} must be a number or a sequence of numbers, got {outputs!r}"
+            )
         level = kernels.active()
         of_numbers = self._of_numbers()
         kernel = of_numbers._kernel()
         entry = level.formulas[kernel]
+        values = of_numbers._kernel_varying()
         varying = [
             np.array(v) if isinstance(v, tuple) else v
-            for v in (getattr(of_numbers, name) for name in entry["varying"])
+            for v in (values[name] for name in entry["varying"])
         ]
         parameters = []
         for dtype in (np.float32, np.float64):
@@ -325,8 +335,10 @@ class Loss(Parameters, driver.Loss):
             getattr(self, "label_smoothing", 0.0),
             getattr(self, "empty", "nan") == "zero",
             getattr(self, "class_weight", None),
-            self.prediction_domain if np.isfinite(self.prediction_domain[0]) else None,
+            self._checked_domain(),
             tuple(self.domains.get(n) for n in entry["predictions"]) if self.domains else (),
+            self.per_output,
+            len(outputs) if isinstance(outputs, tuple) else 0,
         )
         negative = of_numbers.target_domain[0]
         self._bind_classes(
@@ -347,6 +359,14 @@ class Loss(Parameters, driver.Loss):
     def _kernel_parameters(self, dtype: np.dtype[Any]) -> dict[str, float]:
         """Return the formula's parameters by name; those that are fields need no other word."""
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+
+    def _kernel_varying(self) -> dict[str, Any]:
+        """Return by name what may vary from element to element: numbers, or tuples of them."""
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+
+    def _checked_domain(self) -> tuple[float, float] | None:
+        """Return the bounds outside which a prediction or target is an error, if there are any."""
+        return self.prediction_domain if np.isfinite(self.prediction_domain[0]) else None
 
     def partial(
         self, prediction: Any, target: Any, weight: Any = None, *, n_threads: int | None = None

@@ -74,7 +74,7 @@ def evaluate(
     if dtype is None:
         dtype = prediction.dtype if prediction.dtype.kind == "f" else np.float64
     prediction = prediction.astype(dtype, copy=False)
-    if target.ndim == prediction.ndim or loss.class_axis == "parameters":  # else labels
+    if target.ndim == prediction.ndim or loss.class_axis in ("none", "parameters"):  # else labels
         target = target.astype(dtype, copy=False)
 
     name = re.sub(

@@ -177,10 +177,12 @@ cdef class Loss:
     cdef bint has_domain
     cdef double lower
     cdef double upper
+    cdef str output_name
+    cdef Py_ssize_t outputs         # length of the last axis that the target lacks; 0: none
 
     def _bind(self, Level level, str kernel, int reduction, parameters, varying, bint classes,
               int axis, ignore_index, double smoothing, bint empty_is_zero, class_weight, domain,
-              tuple domains):
+              tuple domains, str output_name, Py_ssize_t outputs):
         """Take over checked hyper-parameters as numbers. Called once, by the constructor."""
         cdef int real, i
         entry = level.formulas[kernel]
@@ -218,6 +220,8 @@ cdef class Loss:
         self.has_domain = domain is not None
         if domain is not None:
             self.lower, self.upper = domain
+        self.output_name = output_name
+        self.outputs = outputs
 
     def _bind_classes(self, tuple targets, str classwise, bint mean_over_classes, double negative):
         """Take over what kinds of target there are, and what becomes of them."""
@@ -539,6 +543,19 @@ cdef class Loss:
                 )
             if shape[axis] == 0:
                 raise ValueError(f"prediction must have at least one class, got shape {shape}")
+        elif self.outputs > 0:
+            if ndim == 0 or shape[ndim - 1] != self.outputs:
+                raise ValueError(
+                    f"prediction must have a last axis of length {self.outputs}, one entry for each "
+                    f"{self.output_name}, got shape {shape}"
+                )
+            rows = shape[:ndim - 1]
+            if shape_of(target) != rows:
+                raise ValueError(
+                    f"target must have shape {rows}, that of the prediction without its last axis, "
+                    f"got {shape_of(target)}"
+                )
+            target = np.broadcast_to((<object>target)[..., np.newaxis], shape)
         else:
             rows = shape
             if shape_of(target) != shape:
@@ -554,8 +571,12 @@ cdef class Loss:
                     f"weight must have shape {rows}"
                     + (f" or {rows[:1]}" if len(rows) > 1 else "") + f", got {shape_of(array)}"
                 )
-            arrays[WEIGHT] = array
             inputs.append(("weight", array))
+            if self.outputs > 0:
+                missing = (1,) * (ndim - cnp.PyArray_NDIM(array))
+                array = np.broadcast_to(
+                    (<object>array).reshape(shape_of(array) + missing), shape)
+            arrays[WEIGHT] = array
         if tangent is not None:
             array = as_array("v", tangent)
             if shape_of(array) != shape:
@@ -564,6 +585,9 @@ cdef class Loss:
                 )
             arrays[TANGENT] = array
             inputs.append(("v", array))
+        if self.outputs > 0:
+            # From here on every prediction is an element like any other.
+            rows = shape
         for i in range(self.n_varying):
             if self.varying_arrays[i] is None:
                 continue
@@ -934,9 +958,10 @@ cdef class Loss:
                 continue
             at = first_where(array, self._is_outside, (self.lower, self.upper), 0)
             if at is not None:
+                what = (f"numbers of at least {self.lower:g}" if self.upper == INFINITY
+                        else f"probabilities in [{self.lower:g}, {self.upper:g}]")
                 raise ValueError(
-                    f"{name} must hold probabilities in [{self.lower:g}, {self.upper:g}], "
-                    f"got {array[at]} at position {position(at)}"
+                    f"{name} must hold {what}, got {array[at]} at position {position(at)}"
                 )
         raise RuntimeError("the arrays changed while they were read")
 

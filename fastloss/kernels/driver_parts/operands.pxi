@@ -9,6 +9,7 @@ cdef enum:
     LABEL = cnp.NPY_INT64       # labels as the driver keeps them
     MAX_VARYING = 2
     WIDEST = 2                  # doubles that hold the widest element, long double
+    SHORT_RUN = 64              # bytes
 
 # The tile functions of one level for one type that are not formulas.
 cdef struct Tools:
@@ -117,8 +118,9 @@ cdef inline Py_ssize_t round_up(Py_ssize_t n) noexcept nogil:
 cdef void gather_run(const char* source, Py_ssize_t stride, Py_ssize_t size, Py_ssize_t n,
                      char* target) noexcept nogil:
     # memcpy with a constant size is one load and one store, aligned or not.
+    # A short run is not worth the call of a memcpy of any size.
     cdef Py_ssize_t i
-    if stride == size:
+    if stride == size and n * size > SHORT_RUN:
         memcpy(target, source, n * size)
     elif size == 1:
         for i in range(n):
@@ -183,13 +185,24 @@ cdef Py_ssize_t offset_of(const Job* job, const Operand* operand, Py_ssize_t ind
 cdef void gather(const Job* job, const Operand* operand, Py_ssize_t start, Py_ssize_t n,
                  char* target) noexcept nogil:
     # Elements start … start + n - 1 in the job's order, native bytes, side by side.
-    cdef Py_ssize_t left, run, offset, done = 0
-    while done < n:
-        offset = offset_of(job, operand, start + done, &left)
+    cdef Py_ssize_t left, run, done = 0
+    cdef Py_ssize_t stride = operand.strides[job.ndim - 1]
+    cdef Py_ssize_t row = job.shape[job.ndim - 1]
+    cdef Py_ssize_t offset = offset_of(job, operand, start, &left)
+    # From where a row of a matrix begins to where the next one does takes no division.
+    cdef Py_ssize_t row_offset = offset - (row - left) * stride
+    while True:
         run = min(left, n - done)
-        gather_run(operand.data + offset, operand.strides[job.ndim - 1], operand.size, run,
-                   target + done * operand.size)
+        gather_run(operand.data + offset, stride, operand.size, run, target + done * operand.size)
         done += run
+        if done == n:
+            break
+        if job.ndim == 2:
+            row_offset += operand.strides[0]
+            offset = row_offset
+            left = row
+        else:
+            offset = offset_of(job, operand, start + done, &left)
     if operand.swapped:
         swap_bytes(target, operand.size, n)
 
