@@ -1,6 +1,5 @@
 """The product of the Hessian and a vector: right, symmetric, linear, and the diagonal's kin."""
 
-from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -23,7 +22,7 @@ from cases import (
 )
 from fastloss import kernels, reference
 from mpmath_truth import Sum, Truth
-from test_values import truth, truths_of_rows
+from test_values import numbers, truth, truths_of_rows
 
 CASES = {case.id: case for case in cases()}
 EXACT = [name for name, case in CASES.items() if case.exact_hessian]
@@ -41,13 +40,6 @@ def vector(shape: tuple[int, ...], dtype: Any, seed: int = 5) -> Array:
     return exact(np.random.default_rng(seed).normal(size=shape), dtype)
 
 
-def numbers(case: Case, prediction: Array, target: Array) -> Iterator[tuple[Any, Any]]:
-    """Rows of predictions and targets as mpmath's numbers."""
-    for z, t in zip(prediction.tolist(), target.tolist(), strict=True):
-        goal = [mpf(q) for q in t] if isinstance(t, list) else t
-        yield [mpf(x) for x in z], mpf(t) if case.kind == "parameters" else goal
-
-
 def scales(known: list[Truth]) -> Array:
     """The sizes of the terms that each entry of the diagonal is made of."""
     return np.array([[float(one.scale) for one in row.hessian] for row in known])
@@ -61,15 +53,12 @@ def truths(name: str, dtype: Any) -> tuple[Array, Array, Array, list[Sum]]:
     v = vector(prediction.shape, dtype)
     products = []
     step = mpf(10) ** -10
-    for z, t, direction in zip(prediction.tolist(), target.tolist(), v.tolist(), strict=True):
+    for (point, goal), direction in zip(numbers(case, prediction, target), v.tolist(), strict=True):
         if not case.of_rows:
-            hessian = truth(case, dtype, mpf(z), mpf(t)).hessian[0]
+            hessian = truth(case, dtype, point, goal).hessian[0]
             factor = mpf(direction)
             products.append(Sum(hessian.exact * factor, hessian.scale * abs(factor), hessian.floor))
             continue
-        point = [mpf(x) for x in z]
-        goal = [mpf(q) for q in t] if isinstance(t, list) else t
-        goal = mpf(t) if case.kind == "parameters" else goal
         columns = []
         for j in range(len(point)):
             slope = [mpf(0)] * len(point)

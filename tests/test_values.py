@@ -1,5 +1,6 @@
 """Values, gradients and Hessians are right: against mpmath, the reference and differences."""
 
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -29,6 +30,16 @@ def truth(case: Case, dtype: Any, prediction: Any, target: Any) -> Truth:
     if parameters.get("eps", 0) is None:
         parameters["eps"] = float(np.finfo(dtype).eps)
     return truth_of(case.loss_class)(prediction, target, **parameters)
+
+
+def numbers(case: Case, prediction: Array, target: Array) -> Iterator[tuple[Any, Any]]:
+    """Predictions and targets, or rows of them, as mpmath's numbers."""
+    for z, t in zip(prediction.tolist(), target.tolist(), strict=True):
+        point = [mpf(x) for x in z] if isinstance(z, list) else mpf(z)
+        if isinstance(t, list):
+            yield point, [mpf(q) for q in t]
+        else:
+            yield point, t if case.kind == "labels" else mpf(t)
 
 
 @cache

@@ -113,7 +113,7 @@ def check_binary(binary: Loss | str) -> None:
 
 
 class Ordinal(Loss, kernel="binary_cross_entropy"):
-    r"""Cumulative loss of ordered classes: is the label above k, for each threshold k?
+    r"""Cumulative loss of ordered classes: for each threshold, whether the label is above it.
 
     With f(z, t) the binary loss, y the label and w class weights, over the K - 1 logits of K
     classes:
@@ -594,7 +594,7 @@ class SampledSoftmax(Loss, kernel="cross_entropy"):
 
 
 class NoiseContrastive(Loss, kernel="binary_cross_entropy"):
-    r"""Noise-contrastive estimation: is a class the true one, or was it sampled?
+    r"""Noise-contrastive estimation: whether a class is the true one or was sampled.
 
     The prediction holds the logits of the true class, first, and of the sampled classes; the target
     has its shape and holds the logarithms of the expected counts Q with which the sampler draws
