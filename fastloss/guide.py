@@ -196,6 +196,38 @@ array([[-0.1, -0.5, -0.9],
         (
             Choice("BinaryCrossEntropy", "probabilities that can be believed; the default"),
             Choice("LogLoss", "where only probabilities are at hand: to evaluate"),
+            Choice(
+                "Brier", "bounded, so a wrong label cannot cost much; a proper score all the same"
+            ),
+            Choice(
+                "CrossEntropyLambda",
+                "an event within an exposure that differs from row to row",
+            ),
+        ),
+    ),
+    Task(
+        "classification by a margin",
+        "Two classes, and a score whose sign is the answer: how far it is from zero is no "
+        "probability. What is right by the margin costs nothing, so few rows decide. Labels are 0 "
+        "and 1, or -1 and 1 with labels='pm1'.",
+        (
+            Choice("Hinge", "the support vector machine's", {"margin": (1.0,)}),
+            Choice("SquaredHinge", "smooth, for solvers that want a gradient everywhere"),
+            Choice("ModifiedHuber", "smooth, and linear where a label is badly missed"),
+            Choice("SoftMargin", "never quite 0: logistic regression by another name"),
+            Choice("BinarySparsemax", "the logistic loss's relative that is 0 beyond the margin"),
+            Choice("Exponential", "AdaBoost's; trusts every label"),
+        ),
+    ),
+    Task(
+        "similar pairs",
+        "Two things are alike or not, and the prediction is the distance of what stands for them.",
+        (
+            Choice(
+                "HingeEmbedding",
+                "draws together what is alike, drives the rest as far as the margin apart",
+                {"margin": (0.5, 1.0, 2.0)},
+            ),
         ),
     ),
     Task(
@@ -429,6 +461,11 @@ array([[-0.1, -0.5, -0.9],
         (
             Choice("SquaredError", "half=True is the libraries' own", {"half": (True,)}),
             Choice("BinaryCrossEntropy", "on raw scores, as binary:logistic"),
+            Choice(
+                "Hinge",
+                "as binary:hinge, whose Hessian is no second derivative",
+                {"hessian": ("xgboost",)},
+            ),
             Choice("CrossEntropy", "K trees a round; the diagonal of the Hessian"),
             Choice("AbsoluteError", "with the libraries' curvature", {"hessian": ("unit",)}),
             Choice("Huber", "with a curvature that is never 0", {"hessian": ("majorizer",)}),

@@ -201,7 +201,7 @@ def sample(case: Case, dtype: npt.DTypeLike, n: int = 200, seed: int = 0) -> tup
 
 
 def sample_target(case: Case, n: int, random: np.random.Generator) -> Array:
-    low, high = case.loss_class.target_domain
+    low, high = case.loss().target_domain
     if case.kind == "labels":
         label = random.integers(0, CLASSES, n)
         ignored = {**fields(case.loss_class), **case.parameters}.get("ignore_index")
@@ -210,7 +210,8 @@ def sample_target(case: Case, n: int, random: np.random.Generator) -> Array:
         return target_rows(case, exact(3 * random.normal(size=(n, CLASSES)), np.float32), random)
     if high == 1:
         soft = random.uniform(0, 1, n)
-        return exact(np.where(random.random(n) < 0.3, soft, soft > 0.5), np.float32)
+        share = np.where(random.random(n) < 0.3, soft, soft > 0.5)
+        return exact(low + (1 - low) * share, np.float32)
     if low == 0:
         return random.poisson(2, n).astype(np.float64)
     if np.isfinite(low):
@@ -264,11 +265,15 @@ def _simplex(random: np.random.Generator, shape: tuple[int, ...]) -> Array:
 def grid(case: Case, dtype: npt.DTypeLike) -> tuple[Array, Array]:
     """Every pair of an ordinary or extreme prediction with an ordinary or extreme target."""
     prediction = _extremes(case.loss_class.prediction_domain, dtype)
-    target = _extremes(case.loss_class.target_domain, dtype)[::3]
-    ends = [end for end in case.loss_class.target_domain if np.isfinite(end)]
+    domain = case.loss().target_domain
+    target = _extremes(domain, dtype)[::3]
+    ends = [end for end in domain if np.isfinite(end)]
     target = np.unique(np.concatenate([target, np.array(ends, dtype), np.array([0.25], dtype)]))
+    if "labels" in fields(case.loss_class):
+        # Judge what is made of the margin, not the rounding of a soft label to -1 or 1.
+        target = target[_difference_is_exact(2 * target, np.ones_like(target))]
     first, second = (side.ravel() for side in np.meshgrid(prediction, target))
-    if case.loss_class.target_domain == (-np.inf, np.inf):
+    if domain == (-np.inf, np.inf):
         # Judge what is made of the residual, not the rounding of the residual itself, which may
         # step over a kink.
         exact_ = _difference_is_exact(first, second)

@@ -174,7 +174,7 @@ def check_literals(family: str, text: str) -> None:
     """Refuse whole-number literals in formulas: Cython would make doubles of them."""
     for number, line in enumerate(text.split("\n"), 1):
         code = line.partition("#")[0].replace("[0]", "")
-        if re.search(r"(?<![\w.])(?<!\de[-+])\d+(?![\w.])", code):
+        if re.search(r"(?<![\w.])(?<!\de[+-])\d+(?:e[+-]?\d+)?(?![\w.])", code):
             raise ValueError(f"{family}.pxi:{number}: write a whole number as 1.0, not as 1")
 
 

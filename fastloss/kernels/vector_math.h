@@ -624,29 +624,30 @@ FASTLOSS_INLINE double log1p_f64(double x)
     return x < (double)INFINITY ? defined : x;
 }
 
+typedef struct { float s, rest, tail; } halved_f32;
+typedef struct { double s, rest, tail; } halved_f64;
+
 /* log(1 + x) on the whole of [+0, 1], from s = x / (2 + x) = tanh of its half: 2 s + s^3 q(s^2), q
  * minimax for the relative error, 2^-27.7 and 2^-59.4. s^2 is at most 1/9, so half as many terms do
  * as the logarithm takes in x, and the division costs less than they. 2 s is the high part, for it
  * has no rounding but that of s; what it leaves of x, x = 2 s + s x + rest, is known without error,
- * and rest - s rest is what the logarithm lacks. */
-FASTLOSS_INLINE pair_f32 log1p_unit_pair_f32(float x)
+ * and rest - s rest is what the logarithm lacks: log(1 + x) = 2 s + rest + s tail. */
+FASTLOSS_INLINE halved_f32 halve_log1p_f32(float x)
 {
     const float s = x / (2.0f + x);
-    const float twice = s + s;
-    const float rest = remainder_f32(x - twice, s, x);
+    const float rest = remainder_f32(x - (s + s), s, x);
     const float square = s * s;
     float q = 0x1.1eca32p-2f;
     q = multiply_add_f32(q, square, 0x1.1ec03ep-2f);
     q = multiply_add_f32(q, square, 0x1.99d1ccp-2f);
     q = multiply_add_f32(q, square, 0x1.555502p-1f);
-    return (pair_f32){twice, multiply_add_f32(multiply_add_f32(q, square, -rest), s, rest)};
+    return (halved_f32){s, rest, multiply_add_f32(q, square, -rest)};
 }
 
-FASTLOSS_INLINE pair_f64 log1p_unit_pair_f64(double x)
+FASTLOSS_INLINE halved_f64 halve_log1p_f64(double x)
 {
     const double s = x / (2.0 + x);
-    const double twice = s + s;
-    const double rest = remainder_f64(x - twice, s, x);
+    const double rest = remainder_f64(x - (s + s), s, x);
     const double square = s * s, fourth = square * square;
     double odd = 0x1.5c789df390ce8p-3;
     double even = 0x1.55b172eed1ed2p-4;
@@ -659,7 +660,19 @@ FASTLOSS_INLINE pair_f64 log1p_unit_pair_f64(double x)
     odd = multiply_add_f64(odd, fourth, 0x1.99999999a074fp-2);
     even = multiply_add_f64(even, fourth, 0x1.5555555555535p-1);
     const double q = multiply_add_f64(odd, square, even);
-    return (pair_f64){twice, multiply_add_f64(multiply_add_f64(q, square, -rest), s, rest)};
+    return (halved_f64){s, rest, multiply_add_f64(q, square, -rest)};
+}
+
+FASTLOSS_INLINE pair_f32 log1p_unit_pair_f32(float x)
+{
+    const halved_f32 h = halve_log1p_f32(x);
+    return (pair_f32){h.s + h.s, multiply_add_f32(h.tail, h.s, h.rest)};
+}
+
+FASTLOSS_INLINE pair_f64 log1p_unit_pair_f64(double x)
+{
+    const halved_f64 h = halve_log1p_f64(x);
+    return (pair_f64){h.s + h.s, multiply_add_f64(h.tail, h.s, h.rest)};
 }
 
 FASTLOSS_INLINE float log1p_unit_f32(float x)
@@ -672,6 +685,19 @@ FASTLOSS_INLINE double log1p_unit_f64(double x)
 {
     const pair_f64 sum = log1p_unit_pair_f64(x);
     return sum.high + sum.low;
+}
+
+/* x - log(1 + x) on [+0, 1], about x^2 / 2. */
+FASTLOSS_INLINE float log1p_unit_deficit_f32(float x)
+{
+    const halved_f32 h = halve_log1p_f32(x);
+    return multiply_add_f32(h.s, x, -h.s * h.tail);
+}
+
+FASTLOSS_INLINE double log1p_unit_deficit_f64(double x)
+{
+    const halved_f64 h = halve_log1p_f64(x);
+    return multiply_add_f64(h.s, x, -h.s * h.tail);
 }
 
 /* ---- Compositions ---------------------------------------------------------------------------

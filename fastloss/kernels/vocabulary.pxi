@@ -7,6 +7,7 @@ cdef extern from "vector_math.h" nogil:
     real log(real x)
     real log1p(real x)
     real log1p_unit(real x)
+    real log1p_unit_deficit(real x)
     real expm1(real x)
     real tanh(real x)
     real sigmoid(real x)
@@ -40,6 +41,11 @@ cdef inline real minus_infinity() noexcept nogil:
 cdef inline real clip(real x, real lower, real upper) noexcept nogil:
     # NaN compares false with both bounds and passes through.
     return lower if x < lower else (upper if x > upper else x)
+
+
+cdef inline real positive_part(real x) noexcept nogil:
+    # max(x, 0), where NaN stays NaN.
+    return 0.0 if x <= 0.0 else x
 
 
 cdef inline real sign_of(real x) noexcept nogil:

@@ -89,6 +89,7 @@ class SquaredError(Loss, kernel="squared_error"):
         "mse_loss": {},
         "MSELoss": {},
         "l2": {},
+        "brier_score_loss": {},
         "half_squared_error": {"half": True},
         "HalfSquaredError": {"half": True},
         "reg:squarederror": {"half": True},

@@ -67,7 +67,7 @@ def evaluate(
     reduction = reduction or parameters["reduction"]
     del parameters["reduction"]
     prediction, target = np.asarray(prediction), np.asarray(target)
-    if parameters.get("eps", 0) is None:
+    if parameters.get("clamp") == "sklearn" and parameters["eps"] is None:
         # Of the dtype before the cast; what is shorter than float32 is computed as that.
         short = prediction.dtype.kind not in "biu" and prediction.dtype.itemsize <= 4
         parameters["eps"] = float(np.finfo(np.float32 if short else np.float64).eps)
