@@ -37,7 +37,7 @@ PARAMETERS: dict[str, tuple[Any, ...]] = {
     "ignore_index": (1,),
     "empty": ("zero",),
     "axis": (-1, 1),
-    "binary": ("focal",),
+    "binary": ("focal", "squared_hinge"),
     "reduction": ("sum",),
 }
 

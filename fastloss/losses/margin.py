@@ -7,14 +7,15 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 
-from fastloss.losses.base import NON_NEGATIVE, Array, Loss
-from fastloss.losses.binary import BinaryCrossEntropy
+from fastloss.losses.base import NON_NEGATIVE, Array, Interval, Loss
+from fastloss.losses.binary import BinaryCrossEntropy, Hinge, SquaredHinge
 from fastloss.losses.multiclass import check_classes
 
 __all__ = [
     "CategoricalHinge",
     "CrammerSinger",
     "Entmax15",
+    "MultiMargin",
     "MulticlassPerceptron",
     "MulticlassSparsemax",
     "MultilabelMargin",
@@ -366,6 +367,79 @@ class MulticlassPerceptron(Loss, kernel="crammer_singer"):
 
     def _kernel_parameters(self, dtype: np.dtype[Any]) -> dict[str, float]:
         return {"margin": 0.0, "floor": -np.inf}
+
+
+class MultiMargin(Loss, kernel="hinge"):
+    r"""Hinge loss of the label's lead over every other class, the mean over all K classes.
+
+    With y the label, m the margin, w class weights and the slacks
+    :math:`s_k = \max(0, m - (z_y - z_k))` of the classes :math:`k \ne y`:
+
+    .. math::
+        \ell &= \frac{w_y}{K} \sum_{k \ne y} s_k^p \\
+        g_k &= \frac{w_y}{K}\, p\, s_k^{p - 1} [s_k > 0], \quad g_y = -\sum_{k \ne y} g_k \\
+        h_k &= \frac{w_y}{K}\, p (p - 1) [s_k > 0], \quad h_y = \sum_{k \ne y} h_k
+
+    Parameters
+    ----------
+    p : int, default 1
+        1, or 2 for squares.
+    margin : float, default 1.0
+        Not negative.
+    class_weight : array-like or None, default None
+        One weight per class, not negative.
+    ignore_index : int or None, default -100
+        Rows with this label are not read, cost 0 and get an exact zero gradient.
+    empty : {"nan", "zero"}, default "nan"
+        The mean of no rows at all.
+    axis : int, default 1
+        The class axis.
+    reduction : {"mean", "sum", "none"}, default "mean"
+
+    Notes
+    -----
+    At the edge of the margin the sub-gradient is 0. The mean divides by the sum of the labels'
+    class weights; PyTorch's by the number of rows, which is `denominator` of a call.
+
+    See Also
+    --------
+    CrammerSinger : against the greatest rival alone.
+    Hinge, SquaredHinge : for two classes.
+
+    References
+    ----------
+    J. Weston, C. Watkins, *Support Vector Machines for Multi-Class Pattern Recognition*, ESANN
+    1999.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.MultiMargin().value_and_grad([[1.0, 0.5, 2.0, -3.0]], [0])
+    (0.625, array([[-0.5 ,  0.25,  0.25,  0.  ]]))
+    """
+
+    p: Annotated[int, Interval(1, 2)] = 1
+    margin: Annotated[float, NON_NEGATIVE] = 1.0
+    class_weight: Annotated[Array | None, NON_NEGATIVE] = None
+    ignore_index: int | None = -100
+    empty: Literal["nan", "zero"] = "nan"
+    axis: int = 1
+
+    class_axis: ClassVar[Literal["none", "optional", "always", "parameters"]] = "always"
+    targets: ClassVar[tuple[str, ...]] = ("labels",)
+    classwise: ClassVar[Literal["", "each", "one_hot", "cumulative", "rivals"]] = "rivals"
+    mean_over_classes: ClassVar[bool] = True
+    aliases: ClassVar[dict[str, dict[str, Any]]] = {
+        "multi_margin_loss": {},
+        "MultiMarginLoss": {},
+        "weston_watkins": {},
+    }
+
+    def _check(self) -> None:
+        check_classes(self.class_weight, self.ignore_index)
+
+    def _of_numbers(self) -> Loss:
+        return Hinge(margin=self.margin) if self.p == 1 else SquaredHinge(margin=self.margin)
 
 
 class MultilabelMargin(Loss, kernel="multilabel_margin"):

@@ -16,6 +16,7 @@ __all__ = [
     "categorical_hinge",
     "crammer_singer",
     "entmax15",
+    "multi_margin",
     "multiclass_perceptron",
     "multiclass_sparsemax",
     "multilabel_margin",
@@ -101,6 +102,31 @@ def multiclass_perceptron(
     """w_y (max_k z_k - z_y)."""
     rows, weight = _rows(prediction, target, class_weight, ignore_index, axis)
     yield from _weighted(_rival(rows, target, weight, 0.0, -np.inf), weight, prediction, axis)
+
+
+def multi_margin(
+    prediction: Array,
+    target: Array,
+    *,
+    p: int = 1,
+    margin: float = 1.0,
+    class_weight: npt.ArrayLike | None = None,
+    ignore_index: int = -100,
+    empty: Literal["nan", "zero"] = "nan",
+    axis: int = 1,
+) -> Iterator[Array]:
+    """w_y / K sum_{k != y} max(0, margin - (z_y - z_k))^p."""
+    rows, weight = _rows(prediction, target, class_weight, ignore_index, axis)
+    label = _at_label(target, weight)
+    slack = np.maximum(margin - (np.take_along_axis(rows, label, -1) - rows), 0)
+    np.put_along_axis(slack, label, 0, -1)
+    classes = rows.shape[-1]
+    active = (slack > 0).astype(rows.dtype)
+    gradient, hessian = (active, 0 * active) if p == 1 else (2 * slack, 2 * active)
+    np.put_along_axis(gradient, label, -gradient.sum(-1, keepdims=True), -1)
+    np.put_along_axis(hessian, label, hessian.sum(-1, keepdims=True), -1)
+    steps = [(slack**p).sum(-1) / classes, gradient / classes, hessian / classes]
+    yield from _weighted(iter(steps), weight, prediction, axis)
 
 
 def multilabel_margin(prediction: Array, target: Array, *, axis: int = 1) -> Iterator[Array]:

@@ -139,6 +139,37 @@ def _rival(prediction: Sequence[Number], target: int, margin: float, floor: Numb
     return Truth(sum_of(mpf(margin), lead), gradient, zeros)
 
 
+def multi_margin(
+    prediction: Sequence[Number],
+    target: int,
+    *,
+    p: int,
+    margin: float,
+    class_weight: Sequence[float] | None,
+    ignore_index: int,
+    empty: str,
+    axis: int,
+) -> Truth:
+    weight = _weight(target, class_weight, ignore_index)
+    target = max(target, 0)  # of an ignored row, which has no weight
+    count = len(prediction)
+    value, gradient, hessian = [], [], []
+    for k, z in enumerate(prediction):
+        lead = prediction[target] - z
+        slack = margin - lead
+        if k == target or not slack > 0:
+            slack = lead = mpf(0)
+        size = abs(lead) + (margin if slack else 0)
+        value.append(Sum(slack**p / count, size**p / count))
+        slope = 2 * slack if p == 2 else mpf(slack > 0)
+        gradient.append(Sum(slope / count, (2 * size if p == 2 else slope) / count))
+        hessian.append(sum_of((mpf(2) if p == 2 and slack else mpf(0)) / count))
+    total = _total(gradient)
+    gradient[target] = Sum(-total.exact, total.scale)
+    hessian[target] = _total(hessian)
+    return _weighted(Truth(_total(value), gradient, hessian), weight)
+
+
 def multilabel_margin(
     prediction: Sequence[Number], target: Sequence[Number], *, axis: int
 ) -> Truth:

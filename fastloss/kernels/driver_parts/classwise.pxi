@@ -88,9 +88,9 @@ cdef void rivals_derivative(const Job* job, void* tile, Py_ssize_t start, Py_ssi
     if not second:
         for i in range(start, start + job.classes):
             if job.real_size == 4:
-                (<float*>tile)[i] = -(<float*>tile)[i]
+                (<float*>tile)[i] = 0 - (<float*>tile)[i]
             else:
-                (<double*>tile)[i] = -(<double*>tile)[i]
+                (<double*>tile)[i] = 0 - (<double*>tile)[i]
     put_run(job, tile, start + label, 1, total)
 
 
