@@ -37,6 +37,7 @@ PARAMETERS: dict[str, tuple[Any, ...]] = {
     "ignore_index": (1,),
     "empty": ("zero",),
     "axis": (-1, 1),
+    "binary": ("focal", "squared_hinge"),
     "reduction": ("sum",),
 }
 
@@ -48,8 +49,8 @@ class Case(NamedTuple):
     """A loss with its parameters, and the kind of target that it is given.
 
     "numbers": prediction and target of one shape. "labels": a class axis in the prediction alone.
-    "probabilities": a class axis in both. "parameters": an axis of several predictions for one
-    number. The loss is made by the test, at the test's level.
+    "probabilities", "label_lists", "offsets": a class axis in both. "parameters": an axis of
+    several predictions for one number. The loss is made by the test, at the test's level.
     """
 
     loss_class: Any
@@ -76,6 +77,11 @@ class Case(NamedTuple):
         return self.kind != "numbers"
 
     @property
+    def target_has_axis(self) -> bool:
+        """Whether a target has the prediction's class axis."""
+        return self.kind in ("probabilities", "label_lists", "offsets")
+
+    @property
     def predictions(self) -> tuple[str, ...]:
         """What the prediction is called, or each of several; none for classes."""
         found: tuple[str, ...] = self.loss().predictions
@@ -84,7 +90,9 @@ class Case(NamedTuple):
     @property
     def columns(self) -> int:
         """The length of the axis that a row has."""
-        return len(self.predictions) if self.kind == "parameters" else CLASSES
+        if self.kind == "parameters":
+            return len(self.predictions)
+        return CLASSES - (self.loss_class.classwise == "cumulative")
 
     @property
     def axis(self) -> int:
@@ -97,18 +105,9 @@ def fields(loss_class: Any) -> dict[str, Any]:
     return {field.name: field.default for field in dataclasses.fields(loss_class)}
 
 
-# What kinds of target a loss takes, by where it has a class axis.
-KINDS: dict[str, tuple[str, ...]] = {
-    "none": ("numbers",),
-    "optional": ("numbers", "labels"),
-    "always": ("labels", "probabilities"),
-    "parameters": ("parameters",),
-}
-
-
 def default_cases() -> list[Case]:
     """Every loss as it comes, once for each kind of target."""
-    return [Case(cls, {}, kind) for cls in fl.losses() for kind in KINDS[cls.class_axis]]
+    return [Case(cls, {}, kind) for cls in fl.losses() for kind in cls.targets]
 
 
 def cases() -> list[Case]:
@@ -188,7 +187,7 @@ def sample(case: Case, dtype: npt.DTypeLike, n: int = 200, seed: int = 0) -> tup
     elif case.of_rows:
         prediction = 3 * random.normal(size=shape)
         if high == 1:  # away from the ends, where the derivatives of a logarithm are endless
-            prediction = 0.02 + (1 - 0.02 * CLASSES) * _simplex(random, shape)
+            prediction = 0.02 + (1 - 0.02 * shape[1]) * _simplex(random, shape)
     elif high == 1:
         prediction = random.uniform(0.01, 0.99, shape)
     elif np.isfinite(low):
@@ -196,7 +195,7 @@ def sample(case: Case, dtype: npt.DTypeLike, n: int = 200, seed: int = 0) -> tup
     else:
         prediction = 3 * random.normal(size=shape)
     return exact(prediction, dtype), sample_target(case, n, random).astype(
-        np.int64 if case.kind == "labels" else dtype
+        np.int64 if "label" in case.kind else dtype
     )
 
 
@@ -206,8 +205,8 @@ def sample_target(case: Case, n: int, random: np.random.Generator) -> Array:
         label = random.integers(0, CLASSES, n)
         ignored = {**fields(case.loss_class), **case.parameters}.get("ignore_index")
         return label if ignored is None else np.where(random.random(n) < 0.1, ignored, label)
-    if case.kind == "probabilities":
-        return exact(_simplex(random, (n, CLASSES)), np.float32)
+    if case.target_has_axis:
+        return target_rows(case, exact(3 * random.normal(size=(n, CLASSES)), np.float32), random)
     if high == 1:
         soft = random.uniform(0, 1, n)
         share = np.where(random.random(n) < 0.3, soft, soft > 0.5)
@@ -219,6 +218,30 @@ def sample_target(case: Case, n: int, random: np.random.Generator) -> Array:
     if np.isfinite(low):
         return exact(low + _positive(random, n), np.float32)
     return exact(3 * random.normal(size=n), np.float32)
+
+
+def target_rows(case: Case, prediction: Array, random: np.random.Generator) -> Array:
+    """Targets that have the prediction's class axis too."""
+    n, classes = prediction.shape
+    if case.kind == "label_lists":
+        lists = random.permuted(np.tile(np.arange(classes), (n, 1)), axis=1)
+        lists[:, classes // 2 :][random.random((n, classes - classes // 2)) < 0.3] = -1
+        return lists
+    if case.kind == "offsets":  # as differences that are exact
+        return prediction * random.choice([0.0, 0.5, 1.0, -1.0], (n, classes))
+    parameters = {**fields(case.loss_class), **case.parameters}
+    form = parameters.get("target_form", "probabilities")
+    if form == "logits":
+        return exact(3 * random.normal(size=(n, classes)), np.float32)
+    target = _simplex(random, (n, classes))
+    sure = random.random(n) < 0.25
+    target[sure] = 0
+    target[sure, random.integers(0, classes, sure.sum())] = 1
+    target = np.maximum(target, case.loss_class.target_domain[0])
+    if form == "log_probabilities" or parameters.get("log_target"):
+        with np.errstate(divide="ignore"):
+            target = np.log(target)
+    return exact(target, np.float32)
 
 
 def sample_weight(n: int, dtype: npt.DTypeLike = np.float32, seed: int = 1) -> Array:
@@ -290,7 +313,7 @@ def rows(case: Case, dtype: npt.DTypeLike) -> Iterator[tuple[Array, Array]]:
         return
     counts: tuple[int, ...] = (2, 33) if case.parameters else (1, 2, 3, 10, 31, 32, 33, 40, 257)
     if case.parameters.get("class_weight") is not None:
-        counts = (CLASSES,)
+        counts = (case.columns,)
     for classes in counts:
         logits = [scale * random.normal(size=classes) for scale in (1e-3, 1, 1, 5, 30)]
         far = 1e300 if info.bits == 64 else 1e30
@@ -308,9 +331,8 @@ def rows(case: Case, dtype: npt.DTypeLike) -> Iterator[tuple[Array, Array]]:
             target = random.integers(0, classes, n)
             target[: n // 2] = prediction[: n // 2].argmax(1)
         else:
-            target = exact(_simplex(random, (n, classes)), dtype)
-            target[: n // 4] = 0
-            target[np.arange(n // 4), random.integers(0, classes, n // 4)] = 1
+            target = target_rows(case, prediction, random)
+            target = target if "label" in case.kind else target.astype(dtype)
         yield prediction, target
 
 

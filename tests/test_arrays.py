@@ -163,12 +163,13 @@ def test_stride_zero(case: Case, level: str) -> None:
 def test_dtypes_of_targets_and_weights(case: Case, dtype: Any, level: str) -> None:
     """0 and 1 exist in every dtype; whatever brings them, the bits are the same."""
     prediction, target = sample(case, dtype, N)
-    whole = (np.arange(N) % 2 == 0) if case.kind != "probabilities" else target > 0.3
+    whole = (np.arange(N) % 2 == 0) if not case.target_has_axis else target > 0.3
     weight = np.arange(N) % 3 == 0
     loss = case.loss()
     target_dtypes = [*REALS, *(f">{name[0]}{np.dtype(name).itemsize}" for name in REALS[2:])]
-    if case.kind == "probabilities":  # an integer target of the logits' shape is a mistake
-        target_dtypes = ["float16", "float32", "float64", ">f4", ">f8"]
+    if case.target_has_axis:  # else an integer target of the logits' shape is a mistake
+        whole_type = case.kind == "label_lists"
+        target_dtypes = [t for t in target_dtypes if (np.dtype(t).kind in "biu") == whole_type]
     expected = loss.value_grad_hess(prediction, whole.astype(target_dtypes[-1]), weight)
     for target_dtype in target_dtypes:
         given_ = whole.astype(target_dtype)
@@ -257,14 +258,14 @@ def test_zero_dimensions(case: Case, dtype: Any) -> None:
 @all_dtypes
 @every_loss
 def test_empty(case: Case, dtype: Any) -> None:
-    target_dtype = np.int64 if case.kind == "labels" else dtype
+    target_dtype = np.int64 if "label" in case.kind else dtype
     for shape in [(0,), (0, 3)]:
         target_ = np.zeros(shape, target_dtype)
         prediction_ = np.zeros(shape, dtype)
         if case.of_rows:
             prediction_ = np.moveaxis(np.zeros((*shape, case.columns), dtype), -1, case.axis)
-        if case.kind == "probabilities":
-            target_ = prediction_
+        if case.target_has_axis:
+            target_ = prediction_.astype(target_dtype)
         loss = case.loss()
         value, gradient, hessian = loss.value_grad_hess(prediction_, target_)
         assert np.isnan(value)

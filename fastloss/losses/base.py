@@ -102,7 +102,7 @@ class Partial:
 
 def snake_case(name: str) -> str:
     """Return a class's name as functions and commands spell it."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
 def _freeze(value: Any) -> Any:
@@ -118,6 +118,21 @@ def _number(name: str, value: Any, interval: Interval | None) -> float:
     if np.isnan(number):
         raise ValueError(f"{name} must be a number, got {value!r}")
     return number
+
+
+def _loss(name: str, value: Any) -> Parameters:
+    if isinstance(value, str):
+        from fastloss.losses.names import get  # which knows every family
+
+        try:
+            value = get(value)
+        except ValueError as error:
+            raise ValueError(f"{name} must be a loss or its name: {error}") from None
+    if not isinstance(value, Parameters):
+        raise TypeError(f"{name} must be a loss or its name, got {value!r}")
+    if value.reduction != "mean":
+        raise ValueError(f"{name} must be a loss without a reduction of its own, got {value!r}")
+    return value
 
 
 def _array(name: str, value: Any, interval: Interval | None) -> tuple[Any, ...]:
@@ -147,6 +162,7 @@ class _Field:
         self.number = float in options
         self.integer = int in options
         self.flag = bool in options
+        self.loss = any(isinstance(o, type) and issubclass(o, Parameters) for o in options)
         self.choices: tuple[str, ...] = ()
         if typing.get_origin(hint) is Literal:
             self.choices = typing.get_args(hint)
@@ -155,6 +171,8 @@ class _Field:
         """Return the value as it is kept, or raise."""
         if value is None and self.optional:
             return None
+        if self.loss:
+            return _loss(self.name, value)
         if self.choices:
             if not isinstance(value, str) or value not in self.choices:
                 names = " or ".join(repr(c) for c in self.choices)
@@ -230,6 +248,15 @@ def _rebuild(cls: type[Parameters], values: dict[str, Any]) -> Parameters:
     return cls(**values)
 
 
+# What a target may be, by whether the prediction has a class axis of its own.
+TARGETS: dict[str, tuple[str, ...]] = {
+    "none": ("numbers",),
+    "optional": ("numbers", "labels"),
+    "always": ("labels", "probabilities"),
+    "parameters": ("parameters",),
+}
+
+
 class Loss(Parameters, driver.Loss):
     """A loss: an immutable object that holds its hyper-parameters, checked once.
 
@@ -264,6 +291,13 @@ class Loss(Parameters, driver.Loss):
     # Whether a prediction has a class axis that its target lacks: never, if so asked, always; or an
     # axis of several predictions for one target, a distribution's parameters.
     class_axis: ClassVar[Literal["none", "optional", "always", "parameters"]] = "none"
+    # What a target may be: numbers against numbers; and with a class axis in the prediction alone
+    # labels, with one in both probabilities, label_lists (labels up to the first -1) or offsets
+    # (subtracted from the logits, of which the first is the label's).
+    targets: ClassVar[tuple[str, ...]] = ("numbers",)
+    # How a formula for numbers becomes a loss of rows: see driver_parts/classwise.pxi.
+    classwise: ClassVar[Literal["", "each", "one_hot", "cumulative", "rivals"]] = ""
+    mean_over_classes: ClassVar[bool] = False
     # What the predictions that formulas name so may be, where that is not every number.
     domains: ClassVar[dict[str, tuple[float, float]]] = {}
     # Whether the prediction is the target's logarithm rather than of the target's own kind.
@@ -277,6 +311,8 @@ class Loss(Parameters, driver.Loss):
         if kernel:
             cls.kernel = kernel
             cls.family = cls.__module__.rpartition(".")[2]
+            if "targets" not in cls.__dict__:
+                cls.targets = TARGETS[cls.class_axis]
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -286,16 +322,17 @@ class Loss(Parameters, driver.Loss):
                 f"{self.per_output} must be a number or a sequence of numbers, got {outputs!r}"
             )
         level = kernels.active()
-        kernel = self._kernel()
+        of_numbers = self._of_numbers()
+        kernel = of_numbers._kernel()
         entry = level.formulas[kernel]
-        values = self._kernel_varying()
+        values = of_numbers._kernel_varying()
         varying = [
             np.array(v) if isinstance(v, tuple) else v
             for v in (values[name] for name in entry["varying"])
         ]
         parameters = []
         for dtype in (np.float32, np.float64):
-            numbers = self._kernel_parameters(np.dtype(dtype))
+            numbers = of_numbers._kernel_parameters(np.dtype(dtype))
             parameters.append([numbers[name] for name in entry["parameters"]])
         self._bind(
             level,
@@ -314,6 +351,13 @@ class Loss(Parameters, driver.Loss):
             self.per_output,
             len(outputs) if isinstance(outputs, tuple) else 0,
         )
+        negative = of_numbers.target_domain[0]
+        self._bind_classes(
+            self.targets,
+            self.classwise,
+            self.mean_over_classes,
+            negative if np.isfinite(negative) else 0.0,
+        )
 
     def _kernel(self) -> str:
         """Return the name of the formula; a hyper-parameter may choose among several."""
@@ -322,8 +366,12 @@ class Loss(Parameters, driver.Loss):
     @property
     def predictions(self) -> tuple[str, ...]:
         """What the predictions for one target are; of a loss over classes nothing is said."""
-        found: tuple[str, ...] = kernels.active().formulas[self._kernel()]["predictions"]
+        found: tuple[str, ...] = kernels.active().formulas[self._of_numbers()._kernel()]["predictions"]
         return found
+
+    def _of_numbers(self) -> Loss:
+        """Return the loss whose formula this one sums over classes, else this one."""
+        return self
 
     def _kernel_parameters(self, dtype: np.dtype[Any]) -> dict[str, float]:
         """Return the formula's parameters by name; those that are fields need no other word."""

@@ -84,7 +84,13 @@ cdef struct Job:
     # Rows of classes
     class_function block
     class_function row
+    class_function soft_row     # the same with probabilities as target
+    int relation                # of a sum over classes
+    double negative             # the target of what is not the label
+    double class_share          # what a sum over classes is multiplied by
+    bint offset                 # the label is 0, and the target is taken from the logits
     Py_ssize_t classes
+    Py_ssize_t label_stop       # labels are below
     bint labels                 # one integer per row
     bint numbers                # one real number per row; if neither, probabilities
     Py_ssize_t block_stride     # elements from a class of a block to the next
