@@ -142,6 +142,12 @@ TASKS = (
             Choice("Tukey", "forgets what is beyond c; begin from Huber's solution"),
             Choice("Welsch", "forgets what is far, smoothly", {"c": (1.0, 2.985)}),
             Choice("GemanMcClure", "forgets what is far, slower", {"c": (1.0, 2.0)}),
+            Choice(
+                "Barron",
+                "all of these by one parameter, which may be lowered while training goes on",
+                {"alpha": (-2.0, 0.0, 1.0, 2.0)},
+            ),
+            Choice("Lq", "between the absolute and the squared error", {"q": (1.25, 1.5)}),
         ),
     ),
     Task(
@@ -183,7 +189,16 @@ array([[-0.1, -0.5, -0.9],
         "A distribution for every row instead of a number: the network has two outputs, and "
         "learns where it is sure. Scale the targets to about 1 first; where the spread collapses "
         "early, learn the location alone for a while.",
-        (Choice("GaussianNLL", "mean and spread; the default"),),
+        (
+            Choice("GaussianNLL", "mean and spread; the default"),
+            Choice("StudentNLL", "the same against outliers", {"df": (3.0, 5.0, 10.0)}),
+            Choice("LaplaceNLL", "median and spread, tails between the two"),
+            Choice("CauchyNLL", "the heaviest tails: a residual far out counts for nothing"),
+            Choice("LogisticNLL", "nearly normal, with a linear tail"),
+            Choice("LogNormalNLL", "positive targets that vary by factors"),
+            Choice("GumbelNLL", "the largest of many: floods, loads, peaks"),
+            Choice("WeibullNLL", "times until something fails; positive targets"),
+        ),
     ),
     Task(
         "landmarks and boxes",
@@ -196,6 +211,38 @@ array([[-0.1, -0.5, -0.9],
         (
             Choice("BinaryCrossEntropy", "probabilities that can be believed; the default"),
             Choice("LogLoss", "where only probabilities are at hand: to evaluate"),
+            Choice(
+                "Brier", "bounded, so a wrong label cannot cost much; a proper score all the same"
+            ),
+            Choice(
+                "CrossEntropyLambda",
+                "an event within an exposure that differs from row to row",
+            ),
+        ),
+    ),
+    Task(
+        "classification by a margin",
+        "Two classes, and a score whose sign is the answer: how far it is from zero is no "
+        "probability. What is right by the margin costs nothing, so few rows decide. Labels are 0 "
+        "and 1, or -1 and 1 with labels='pm1'.",
+        (
+            Choice("Hinge", "the support vector machine's", {"margin": (1.0,)}),
+            Choice("SquaredHinge", "smooth, for solvers that want a gradient everywhere"),
+            Choice("ModifiedHuber", "smooth, and linear where a label is badly missed"),
+            Choice("SoftMargin", "never quite 0: logistic regression by another name"),
+            Choice("BinarySparsemax", "the logistic loss's relative that is 0 beyond the margin"),
+            Choice("Exponential", "AdaBoost's; trusts every label"),
+        ),
+    ),
+    Task(
+        "similar pairs",
+        "Two things are alike or not, and the prediction is the distance of what stands for them.",
+        (
+            Choice(
+                "HingeEmbedding",
+                "draws together what is alike, drives the rest as far as the margin apart",
+                {"margin": (0.5, 1.0, 2.0)},
+            ),
         ),
     ),
     Task(
@@ -227,6 +274,30 @@ array([[-0.1, -0.5, -0.9],
                 {"label_smoothing": (0.0, 0.05, 0.1)},
             ),
             Choice("LogLoss", "for probabilities, as other libraries' predict_proba returns them"),
+            Choice(
+                "OneVersusAll",
+                "classes that do not compete: an input may be of none of them; any binary loss",
+            ),
+            Choice("MulticlassBrier", "bounded, and a proper score too: half=True is in [0, 1]"),
+            Choice(
+                "MulticlassSparsemax", "probabilities that are exactly 0 for most of the classes"
+            ),
+            Choice("Entmax15", "sparse too, and nearer to a softmax"),
+        ),
+    ),
+    Task(
+        "classification by a largest margin",
+        "The label's logit is to be ahead of the others, and by how much more does not matter: "
+        "support vector machines, structured prediction. There are no probabilities.",
+        (
+            Choice(
+                "CrammerSinger",
+                "against the greatest rival",
+                {"margin": (0.5, 1.0, 2.0)},
+            ),
+            Choice("MultiMargin", "against every rival", {"p": (1, 2), "margin": (0.5, 1.0, 2.0)}),
+            Choice("CategoricalHinge", "the same as Keras has it: a negative rival counts as 0"),
+            Choice("MulticlassPerceptron", "without a margin: online learning"),
         ),
     ),
     Task(
@@ -308,10 +379,51 @@ array([[-0.1, -0.5, -0.9],
 """,
     ),
     Task(
-        "distillation",
+        "knowledge distillation",
         "A small model learns a large one's probabilities, softened by a temperature. Add the "
         "cross-entropy of the labels with a tenth to half of the weight.",
-        (Choice("CrossEntropy", "takes the teacher's probabilities as its target"),),
+        (
+            Choice(
+                "Distillation",
+                "the usual one, from the teacher's logits or probabilities",
+                {"temperature": (1.0, 2.0, 4.0), "target_form": ("logits",)},
+            ),
+            Choice(
+                "ReverseKLDivergence",
+                "the student keeps to what the teacher finds likely: text generation",
+            ),
+            Choice(
+                "JensenShannon",
+                "between the two, and bounded",
+                {"beta": (0.1, 0.5, 0.9)},
+            ),
+            Choice("TotalVariation", "bounded too; its gradient knows only who is above whom"),
+            Choice("KLDivergence", "where the logarithms of probabilities are there already"),
+            Choice("CrossEntropy", "takes the teacher's probabilities as its target"),
+        ),
+        example="""\
+>>> student, teacher = np.zeros((2, 3)), np.array([[2.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
+>>> loss = fl.Distillation(temperature=2.0, target_form="logits")
+>>> value, gradient = loss.value_and_grad(student, teacher)
+>>> round(value, 4), gradient.shape
+(0.2466, (2, 3))
+""",
+    ),
+    Task(
+        "a vast number of classes",
+        "Words, products, people: too many logits to compute in training. Draw some classes, "
+        "compute their logits and the label's, and correct for how likely each was drawn.",
+        (
+            Choice("SampledSoftmax", "cross-entropy over the label and what was drawn"),
+            Choice("NoiseContrastive", "a yes or no for each; zeros as target: word2vec"),
+            Choice("LinearCrossEntropy", "over all classes after all, a tile at a time"),
+        ),
+        example="""\
+>>> logits = np.array([[1.0, 0.0, 2.0]])  # the label's, then those of two drawn classes
+>>> expected = np.log([[0.1, 0.2, 0.4]])  # how often each is drawn, on average
+>>> round(fl.SampledSoftmax()(logits, expected), 4)
+0.6225
+""",
     ),
     Task(
         "several labels at once",
@@ -323,12 +435,19 @@ array([[-0.1, -0.5, -0.9],
                 {"label_smoothing": (0.0, 0.1)},
             ),
             Choice("Focal", "where most answers are an easy no", {"gamma": (1.0, 2.0)}),
+            Choice(
+                "MultilabelMargin",
+                "puts every label of a row ahead of every other class; rows list their labels",
+            ),
         ),
     ),
     Task(
         "ordinal classes",
         "Grades, stars, stages: classes in an order, where two off is worse than one off.",
-        (Choice("SquaredError", "on the class's number, where steps are about equal"),),
+        (
+            Choice("Ordinal", "asks of every step between classes whether it is taken: CORAL"),
+            Choice("SquaredError", "on the class's number, where steps are about equal"),
+        ),
     ),
     Task(
         "ranking",
@@ -358,6 +477,11 @@ array([[-0.1, -0.5, -0.9],
         (
             Choice("SquaredError", "half=True is the libraries' own", {"half": (True,)}),
             Choice("BinaryCrossEntropy", "on raw scores, as binary:logistic"),
+            Choice(
+                "Hinge",
+                "as binary:hinge, whose Hessian is no second derivative",
+                {"hessian": ("xgboost",)},
+            ),
             Choice("CrossEntropy", "K trees a round; the diagonal of the Hessian"),
             Choice("AbsoluteError", "with the libraries' curvature", {"hessian": ("unit",)}),
             Choice("Huber", "with a curvature that is never 0", {"hessian": ("majorizer",)}),

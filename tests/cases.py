@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 
 import fastloss as fl
-from fastloss import kernels
 
 Array = npt.NDArray[Any]
 
@@ -33,11 +32,13 @@ PARAMETERS: dict[str, tuple[Any, ...]] = {
     "lower": (0.5,),
     "power": (3.0, 0.0, 1.0, 1.25, 2.0, -1.0),
     "gamma": (0.0, 0.5, 1.0, 3.5),
-    "alpha": (0.25,),
+    "alpha": (0.25, -2.0, 2.0, 3.0, -np.inf),
+    "q": (1.0, 1.25, 2.0, 3.0),
     "class_weight": ((1.0, 0.5, 2.0, 0.0, 4.0),),
     "ignore_index": (1,),
     "empty": ("zero",),
     "axis": (-1, 1),
+    "binary": ("focal", "squared_hinge"),
     "reduction": ("sum",),
 }
 
@@ -49,8 +50,8 @@ class Case(NamedTuple):
     """A loss with its parameters, and the kind of target that it is given.
 
     "numbers": prediction and target of one shape. "labels": a class axis in the prediction alone.
-    "probabilities": a class axis in both. "parameters": an axis of several predictions for one
-    number. The loss is made by the test, at the test's level.
+    "probabilities", "label_lists", "offsets": a class axis in both. "parameters": an axis of
+    several predictions for one number. The loss is made by the test, at the test's level.
     """
 
     loss_class: Any
@@ -73,33 +74,26 @@ class Case(NamedTuple):
         return bool(chosen.get("hessian", "exact") == "exact")
 
     @property
-    def prediction_domain(self) -> tuple[float, float]:
-        """What predictions are made of: ordinary ones of the class that its parameters admit."""
-        return self._domain(0, self.loss_class.prediction_domain)
-
-    @property
-    def target_domain(self) -> tuple[float, float]:
-        """What targets are made of."""
-        return self._domain(1, self.loss_class.target_domain)
-
-    def _domain(self, side: int, ordinary: tuple[float, float]) -> tuple[float, float]:
-        low, high = self.loss().input_domains()[side]
-        return max(low, ordinary[0]), min(high, ordinary[1])
-
-    @property
     def of_rows(self) -> bool:
         return self.kind != "numbers"
 
     @property
+    def target_has_axis(self) -> bool:
+        """Whether a target has the prediction's class axis."""
+        return self.kind in ("probabilities", "label_lists", "offsets")
+
+    @property
     def predictions(self) -> tuple[str, ...]:
-        """What the formula calls the prediction, or each of several; none for classes."""
-        found: tuple[str, ...] = kernels.active().formulas[self.loss()._kernel()]["predictions"]
+        """What the prediction is called, or each of several; none for classes."""
+        found: tuple[str, ...] = self.loss().predictions
         return found
 
     @property
     def columns(self) -> int:
         """The length of the axis that a row has."""
-        return len(self.predictions) if self.kind == "parameters" else CLASSES
+        if self.kind == "parameters":
+            return len(self.predictions)
+        return CLASSES - (self.loss_class.classwise == "cumulative")
 
     @property
     def axis(self) -> int:
@@ -112,18 +106,9 @@ def fields(loss_class: Any) -> dict[str, Any]:
     return {field.name: field.default for field in dataclasses.fields(loss_class)}
 
 
-# What kinds of target a loss takes, by where it has a class axis.
-KINDS: dict[str, tuple[str, ...]] = {
-    "none": ("numbers",),
-    "optional": ("numbers", "labels"),
-    "always": ("labels", "probabilities"),
-    "parameters": ("parameters",),
-}
-
-
 def default_cases() -> list[Case]:
     """Every loss as it comes, once for each kind of target."""
-    return [Case(cls, {}, kind) for cls in fl.losses() for kind in KINDS[cls.class_axis]]
+    return [Case(cls, {}, kind) for cls in fl.losses() for kind in cls.targets]
 
 
 def cases() -> list[Case]:
@@ -194,16 +179,16 @@ def sample(case: Case, dtype: npt.DTypeLike, n: int = 200, seed: int = 0) -> tup
     """n ordinary predictions and targets, or n rows, exact in float32."""
     random = np.random.default_rng([seed, n])
     shape = (n, case.columns) if case.of_rows else (n,)
-    low, high = case.prediction_domain
+    low, high = case.loss().prediction_domain
     if case.kind == "parameters":
-        prediction = random.normal(size=shape)
+        prediction = 0.25 * random.normal(size=shape)
         for k, name in enumerate(case.predictions):
             if name in case.loss_class.domains:
                 prediction[:, k] = random.uniform(0.1, 4, n)
     elif case.of_rows:
         prediction = 3 * random.normal(size=shape)
         if high == 1:  # away from the ends, where the derivatives of a logarithm are endless
-            prediction = 0.02 + (1 - 0.02 * CLASSES) * _simplex(random, shape)
+            prediction = 0.02 + (1 - 0.02 * shape[1]) * _simplex(random, shape)
     elif high == 1:
         prediction = random.uniform(0.01, 0.99, shape)
     elif np.isfinite(low):
@@ -211,26 +196,53 @@ def sample(case: Case, dtype: npt.DTypeLike, n: int = 200, seed: int = 0) -> tup
     else:
         prediction = 3 * random.normal(size=shape)
     return exact(prediction, dtype), sample_target(case, n, random).astype(
-        np.int64 if case.kind == "labels" else dtype
+        np.int64 if "label" in case.kind else dtype
     )
 
 
 def sample_target(case: Case, n: int, random: np.random.Generator) -> Array:
-    low, high = case.target_domain
+    low, high = case.loss().target_domain
     if case.kind == "labels":
         label = random.integers(0, CLASSES, n)
         ignored = {**fields(case.loss_class), **case.parameters}.get("ignore_index")
         return label if ignored is None else np.where(random.random(n) < 0.1, ignored, label)
-    if case.kind == "probabilities":
-        return exact(_simplex(random, (n, CLASSES)), np.float32)
+    if case.target_has_axis:
+        return target_rows(case, exact(3 * random.normal(size=(n, CLASSES)), np.float32), random)
     if high == 1:
         soft = random.uniform(0, 1, n)
-        return exact(np.where(random.random(n) < 0.3, soft, soft > 0.5), np.float32)
+        share = np.where(random.random(n) < 0.3, soft, soft > 0.5)
+        return exact(low + (1 - low) * share, np.float32)
     if low == 0:
         return random.poisson(2, n).astype(np.float64)
+    if low > 0 and high < 1:
+        return exact(random.uniform(0.02, 0.98, n), np.float32)
     if np.isfinite(low):
         return exact(low + _positive(random, n), np.float32)
     return exact(3 * random.normal(size=n), np.float32)
+
+
+def target_rows(case: Case, prediction: Array, random: np.random.Generator) -> Array:
+    """Targets that have the prediction's class axis too."""
+    n, classes = prediction.shape
+    if case.kind == "label_lists":
+        lists = random.permuted(np.tile(np.arange(classes), (n, 1)), axis=1)
+        lists[:, classes // 2 :][random.random((n, classes - classes // 2)) < 0.3] = -1
+        return lists
+    if case.kind == "offsets":  # as differences that are exact
+        return prediction * random.choice([0.0, 0.5, 1.0, -1.0], (n, classes))
+    parameters = {**fields(case.loss_class), **case.parameters}
+    form = parameters.get("target_form", "probabilities")
+    if form == "logits":
+        return exact(3 * random.normal(size=(n, classes)), np.float32)
+    target = _simplex(random, (n, classes))
+    sure = random.random(n) < 0.25
+    target[sure] = 0
+    target[sure, random.integers(0, classes, sure.sum())] = 1
+    target = np.maximum(target, case.loss_class.target_domain[0])
+    if form == "log_probabilities" or parameters.get("log_target"):
+        with np.errstate(divide="ignore"):
+            target = np.log(target)
+    return exact(target, np.float32)
 
 
 def sample_weight(n: int, dtype: npt.DTypeLike = np.float32, seed: int = 1) -> Array:
@@ -254,12 +266,16 @@ def _simplex(random: np.random.Generator, shape: tuple[int, ...]) -> Array:
 
 def grid(case: Case, dtype: npt.DTypeLike) -> tuple[Array, Array]:
     """Every pair of an ordinary or extreme prediction with an ordinary or extreme target."""
-    prediction = _extremes(case.prediction_domain, dtype)
-    target = _extremes(case.target_domain, dtype)[::3]
-    ends = [end for end in case.target_domain if np.isfinite(end)]
+    prediction = _extremes(case.loss().prediction_domain, dtype)
+    domain = case.loss().target_domain
+    target = _extremes(domain, dtype)[::3]
+    ends = [end for end in domain if np.isfinite(end)]
     target = np.unique(np.concatenate([target, np.array(ends, dtype), np.array([0.25], dtype)]))
+    if "labels" in fields(case.loss_class):
+        # Judge what is made of the margin, not the rounding of a soft label to -1 or 1.
+        target = target[_difference_is_exact(2 * target, np.ones_like(target))]
     first, second = (side.ravel() for side in np.meshgrid(prediction, target))
-    if case.target_domain == (-np.inf, np.inf):
+    if domain == (-np.inf, np.inf):
         # Judge what is made of the residual, not the rounding of the residual itself, which may
         # step over a kink.
         exact_ = _difference_is_exact(first, second)
@@ -298,7 +314,7 @@ def rows(case: Case, dtype: npt.DTypeLike) -> Iterator[tuple[Array, Array]]:
         return
     counts: tuple[int, ...] = (2, 33) if case.parameters else (1, 2, 3, 10, 31, 32, 33, 40, 257)
     if case.parameters.get("class_weight") is not None:
-        counts = (CLASSES,)
+        counts = (case.columns,)
     for classes in counts:
         logits = [scale * random.normal(size=classes) for scale in (1e-3, 1, 1, 5, 30)]
         far = 1e300 if info.bits == 64 else 1e30
@@ -308,7 +324,7 @@ def rows(case: Case, dtype: npt.DTypeLike) -> Iterator[tuple[Array, Array]]:
             logits.append(row)
         logits += [np.zeros(classes), np.full(classes, far), np.full(classes, -far)]
         prediction = np.array(logits)
-        if case.prediction_domain == (0, 1):
+        if case.loss().prediction_domain == (0, 1):
             prediction = np.clip(abs(prediction) / (1 + abs(prediction)), 0, 1)
         prediction = np.concatenate([prediction] * 2).astype(dtype)
         n = len(prediction)
@@ -316,9 +332,8 @@ def rows(case: Case, dtype: npt.DTypeLike) -> Iterator[tuple[Array, Array]]:
             target = random.integers(0, classes, n)
             target[: n // 2] = prediction[: n // 2].argmax(1)
         else:
-            target = exact(_simplex(random, (n, classes)), dtype)
-            target[: n // 4] = 0
-            target[np.arange(n // 4), random.integers(0, classes, n // 4)] = 1
+            target = target_rows(case, prediction, random)
+            target = target if "label" in case.kind else target.astype(dtype)
         yield prediction, target
 
 
@@ -328,10 +343,10 @@ def _parameters(
     """Many of all combinations of ordinary and extreme predictions and targets."""
     everything = (-np.inf, np.inf)
     domains = [case.loss_class.domains.get(name, everything) for name in case.predictions]
-    domains.append(case.target_domain)
+    domains.append(case.loss().target_domain)
     values = [_extremes(domain, dtype)[::2] for domain in domains]
     columns = [
-        np.concatenate([random.choice(v, 500), random.choice(v[abs(v) < 20], 400)]) for v in values
+        np.concatenate([random.choice(v, 250), random.choice(v[abs(v) < 20], 250)]) for v in values
     ]
     *predictions, target = columns
     return np.stack(predictions, -1), target

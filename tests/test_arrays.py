@@ -163,12 +163,13 @@ def test_stride_zero(case: Case, level: str) -> None:
 def test_dtypes_of_targets_and_weights(case: Case, dtype: Any, level: str) -> None:
     """0 and 1 exist in every dtype; whatever brings them, the bits are the same."""
     prediction, target = sample(case, dtype, N)
-    whole = (np.arange(N) % 2 == 0) if case.kind != "probabilities" else target > 0.3
+    whole = (np.arange(N) % 2 == 0) if not case.target_has_axis else target > 0.3
     weight = np.arange(N) % 3 == 0
     loss = case.loss()
     target_dtypes = [*REALS, *(f">{name[0]}{np.dtype(name).itemsize}" for name in REALS[2:])]
-    if case.kind == "probabilities":  # an integer target of the logits' shape is a mistake
-        target_dtypes = ["float16", "float32", "float64", ">f4", ">f8"]
+    if case.target_has_axis:  # else an integer target of the logits' shape is a mistake
+        whole_type = case.kind == "label_lists"
+        target_dtypes = [t for t in target_dtypes if (np.dtype(t).kind in "biu") == whole_type]
     expected = loss.value_grad_hess(prediction, whole.astype(target_dtypes[-1]), weight)
     for target_dtype in target_dtypes:
         given_ = whole.astype(target_dtype)
@@ -257,14 +258,14 @@ def test_zero_dimensions(case: Case, dtype: Any) -> None:
 @all_dtypes
 @every_loss
 def test_empty(case: Case, dtype: Any) -> None:
-    target_dtype = np.int64 if case.kind == "labels" else dtype
+    target_dtype = np.int64 if "label" in case.kind else dtype
     for shape in [(0,), (0, 3)]:
         target_ = np.zeros(shape, target_dtype)
         prediction_ = np.zeros(shape, dtype)
         if case.of_rows:
             prediction_ = np.moveaxis(np.zeros((*shape, case.columns), dtype), -1, case.axis)
-        if case.kind == "probabilities":
-            target_ = prediction_
+        if case.target_has_axis:
+            target_ = prediction_.astype(target_dtype)
         loss = case.loss()
         value, gradient, hessian = loss.value_grad_hess(prediction_, target_)
         assert np.isnan(value)
@@ -538,8 +539,13 @@ wholes = {
 
 
 @st.composite
-def views(draw: st.DrawFn, shape: tuple[int, ...], dtypes: list[str]) -> Array:
-    """0 and 1 in an array of the shape, cut out of a larger one in steps of either sign."""
+def views(
+    draw: st.DrawFn,
+    shape: tuple[int, ...],
+    dtypes: list[str],
+    numbers: tuple[float, float] = (0, 1),
+) -> Array:
+    """Two numbers in an array of the shape, cut out of a larger one in steps of either sign."""
     dtype = np.dtype(draw(st.sampled_from(dtypes)))
     cuts, sizes = [], []
     for size in shape:
@@ -551,7 +557,8 @@ def views(draw: st.DrawFn, shape: tuple[int, ...], dtypes: list[str]) -> Array:
         sizes.append(high + draw(st.integers(0, 1)))
     seed = draw(st.integers(0, 2**16))
     order: Any = draw(st.sampled_from("CF"))
-    wide = np.asarray(np.random.default_rng(seed).random(sizes) < 0.5, order=order).astype(dtype)
+    wide = np.where(np.random.default_rng(seed).random(sizes) < 0.5, *numbers)
+    wide = np.asarray(wide, order=order).astype(dtype)
     view: Array = wide[tuple(cuts)]
     return view[tuple(slice(size) for size in shape)]
 
@@ -587,7 +594,14 @@ def test_any_rows(case: Case, data: st.DataObject) -> None:
         classes = data.draw(st.integers(2, 40))
     shape = data.draw(hnp.array_shapes(min_dims=1, max_dims=3, min_side=0, max_side=12))
     prediction = data.draw(views((shape[0], classes, *shape[1:]), wholes["prediction"]))
-    target = data.draw(views(shape, wholes["other"]))
+    low, high = case.loss_class.target_domain
+    target = data.draw(
+        views(shape, wholes["other"])
+        if low <= 0
+        else views(shape, wholes["other"], (2, 1))
+        if high > 1
+        else views(shape, ["float32", "float64"], (0.5, 0.25))
+    )
     weight_shape = data.draw(st.sampled_from([None, shape, shape[:1]]))
     weight = None if weight_shape is None else data.draw(views(weight_shape, wholes["other"]))
     reduction = data.draw(st.sampled_from(["mean", "sum", "none"]))

@@ -16,14 +16,14 @@ SIDES = {
     for case in cases()
     if case.kind == "numbers"
     for side in (0, 1)
-    if np.isfinite(case.loss().input_domains()[side]).any()
+    if np.isfinite(case.loss()._checked_domains()[side]).any()
 }
 each_side = pytest.mark.parametrize("key", SIDES)
 
 
 def wrong_numbers(case: Case, side: int, dtype: Any) -> list[float]:
     """The numbers next to the ends of the domain, and far away from them."""
-    low, high = case.loss().input_domains()[side]
+    low, high = case.loss()._checked_domains()[side]
     below, above = (
         np.nextafter(dtype(low), dtype(-np.inf)),
         np.nextafter(dtype(high), dtype(np.inf)),
@@ -48,7 +48,7 @@ def test_a_number_outside_is_named(key: str, dtype: Any, level: str) -> None:
     for number in wrong_numbers(case, side, dtype):
         data = spoiled(case, side, dtype, 70, 41, number)
         said = re.escape(f"got {float(data[side][41])} at position 41") + "$"
-        said = f"^{NAMES[side]} must hold numbers in .*{said}"
+        said = f"^{NAMES[side]} must hold (numbers|probabilities) in .*{said}"
         for call in (loss, loss.value_and_grad, loss.grad_and_hess, loss.partial):
             with pytest.raises(ValueError, match=said):
                 call(*data)
@@ -89,7 +89,7 @@ def test_nothing_is_written_in_place(key: str) -> None:
 
 
 def test_intervals_say_whether_an_end_belongs_to_them() -> None:
-    with pytest.raises(ValueError, match=r"^prediction must hold numbers in \[0, 1\], got 2.0 at"):
+    with pytest.raises(ValueError, match=r"^prediction must hold probabilities in \[0, 1\], got 2.0 at"):
         fl.LogLoss()(2.0, 1)
     with pytest.raises(ValueError, match=r"^target must hold numbers in \[0, inf\], got -1 at"):
         fl.Poisson()([0.0], [-1])

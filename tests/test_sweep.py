@@ -194,7 +194,7 @@ def test_errors(error, told, arguments, options):
 
 
 def test_wrong_probabilities_are_found():
-    with pytest.raises(ValueError, match="prediction must hold numbers in"):
+    with pytest.raises(ValueError, match="prediction must hold probabilities"):
         fl.sweep("log_loss", [0.5, 1.5], [1, 0], eps=[0.0, 0.1])
     with pytest.raises(IndexError, match="label 3"):
         fl.sweep("log_loss", [[0.5, 0.5]], [3], eps=[0.0, 0.1])

@@ -120,8 +120,15 @@ class Curve:
         if loss.class_axis == "always":
             # Two classes: the first is the right one, the other's logit is 0.
             rest = [0.0]
-            sides = np.tile([1, 0], (len(x), 1))
-            targets = [np.zeros(len(x), int), sides.astype(float), sides]
+            zeros = np.zeros((len(x), 2))
+            sides = zeros + np.maximum([1.0, 0.0], loss.target_domain[0])
+            known = {
+                "labels": np.zeros(len(x), int),
+                "probabilities": sides,
+                "label_lists": np.tile([0, -1], (len(x), 1)),
+                "offsets": zeros,
+            }
+            targets = [known[kind] for kind in loss.targets]
         rows = np.column_stack([x, *(np.full(len(x), value) for value in rest)])
         if hasattr(loss, "axis"):
             loss = dataclasses.replace(loss, axis=1)

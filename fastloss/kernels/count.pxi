@@ -58,72 +58,94 @@ cdef inline void gamma_identity(real prediction, real target,
     hessian[0] = (2.0 * ratio - 1.0) / prediction / prediction
 
 
-cdef inline void tweedie(real prediction, real target, real first, real second,
+cdef inline double lost(double x, double y) noexcept nogil:
+    # What the rounding of x + y dropped.
+    cdef double sum = x + y
+    cdef double part = sum - x
+    return (x - (sum - part)) + (y - part)
+
+
+cdef inline real half_power(double base, double power, real log_x, real log_x_low) noexcept nogil:
+    # x^((base - power) / 2), with the exponent in two parts. Roots of powers, because these do not
+    # overflow before the terms do that they are multiplied into.
+    cdef double exponent = 0.5 * base - 0.5 * power
+    cdef real high = exponent
+    cdef real low = (exponent - high) + lost(0.5 * base, -0.5 * power)
+    return exp_product(high, low, log_x, log_x_low, 0.0)
+
+
+cdef inline void tweedie(real prediction, real target, double power,
                          real* value, real* gradient, real* hessian) noexcept nogil:
-    # For 1 < p < 2, with first = 1 - p < 0 and second = 2 - p > 0: two terms that are never large
-    # both. Powers by way of their square roots, which do not overflow before the terms do.
-    cdef real near = exp_product(0.5 * first, prediction)
-    cdef real far = exp_product(0.5 * second, prediction)
+    # For 1 < p < 2: two terms that are never large both. Beyond the clip powers are 0 and infinite,
+    # however near p is to 1 or 2.
+    cdef real z = clip(prediction, -1e19, 1e19)
+    cdef real first = 1.0 - power
+    cdef real second = 2.0 - power
+    cdef real near = half_power(1.0, power, z, 0.0)
+    cdef real far = half_power(2.0, power, z, 0.0)
     cdef real observed = product(product(target, near), near)
     value[0] = far / second * far - observed / first
     gradient[0] = far * far - observed
     hessian[0] = second * far * far - first * observed
 
 
-cdef inline void tweedie_outer(real prediction, real target, real first, real second, real common,
-                               real first_rest, real second_rest,
+cdef inline void tweedie_outer(real prediction, real target, double power, double base,
                                real* value, real* gradient, real* hessian) noexcept nogil:
-    # For p < 1 and p > 2, where both powers grow on one side: the lesser exponent is a common factor.
-    # Finite, so that an exponent of 0 times it is 0.
-    cdef real z = clip(prediction, -1e30, 1e30)
-    cdef real root = exp_product(0.5 * common, z)
-    cdef real near = exp_product(0.5 * first_rest, z)
-    cdef real far = exp_product(second_rest, z)
+    # For p < 1 and p > 2, where both terms grow on one side. Of their powers of exp(z) the lesser one,
+    # exp((base - p) z), is a factor of both: base = 1 below and 2 above.
+    cdef real z = clip(prediction, -1e19, 1e19)
+    cdef real first = 1.0 - power
+    cdef real second = 2.0 - power
+    cdef real root = half_power(base, power, z, 0.0)
+    cdef real near = exp(<real>(0.5 * (1.0 - base)) * z)
+    cdef real far = exp(<real>(2.0 - base) * z)
     cdef real observed = product(product(target, near), near)
-    value[0] = root * (far / second - observed / first) * root
-    gradient[0] = root * (far - observed) * root
-    hessian[0] = root * (second * far - first * observed) * root
+    value[0] = product(product(far / second - observed / first, root), root)
+    gradient[0] = product(product(far - observed, root), root)
+    hessian[0] = product(product(second * far - first * observed, root), root)
 
 
-cdef inline void to_identity(real prediction, real* gradient, real* hessian) noexcept nogil:
-    # Derivatives by the logarithm of a prediction become derivatives by itself.
-    hessian[0] = (hessian[0] - gradient[0]) / prediction / prediction
-    gradient[0] = gradient[0] / prediction
-
-
-cdef inline void tweedie_identity(real prediction, real target, real first, real second,
+cdef inline void tweedie_identity(real prediction, real target, double power,
                                   real* value, real* gradient, real* hessian) noexcept nogil:
-    tweedie(log(prediction), target, first, second, value, gradient, hessian)
-    to_identity(prediction, gradient, hessian)
+    # Each is a sum times a power of the mean; a sum of 0 wins over a power that is infinite.
+    cdef real log_x = log_high(prediction)
+    cdef real log_x_low = log_low(prediction)
+    cdef real first = 1.0 - power
+    cdef real second = 2.0 - power
+    cdef real root = half_power(1.0, power, log_x, log_x_low)
+    cdef real steep = half_power(0.0, power, log_x, log_x_low)
+    cdef real curved = half_power(-1.0, power, log_x, log_x_low)
+    cdef real bend = multiply_add(first, prediction, <real>power * target)
+    value[0] = product(product(prediction / second - target / first, root), root)
+    gradient[0] = product(product(prediction - target, steep), steep)
+    hessian[0] = product(product(bend, curved), curved)
 
 
-cdef inline void tweedie_outer_identity(real prediction, real target, real first, real second,
-                                        real common, real first_rest, real second_rest,
-                                        real* value, real* gradient, real* hessian) noexcept nogil:
-    tweedie_outer(log(prediction), target, first, second, common, first_rest, second_rest, value,
-                  gradient, hessian)
-    to_identity(prediction, gradient, hessian)
-
-
-cdef inline void negative_binomial(real prediction, real target, real alpha, real log_alpha,
-                                   real most,
+cdef inline void negative_binomial(real prediction, real target, double alpha, double log_alpha,
                                    real* value, real* gradient, real* hessian) noexcept nogil:
-    # The value is y (L - z) + L / alpha with L = log(1 + alpha e^z). Beyond `most` L is
+    # The value is y (L - z) + L / alpha with L = log(1 + t), t = alpha e^z. Beyond `most` L is
     # z + log alpha to the last digit, while e^z is about to overflow. With e = exp(-|z|), fractions
-    # of e^z are expanded by e where z > 0.
+    # of e^z are expanded by e where z > 0. A small t is lost in float32 before t / alpha is, so L /
+    # alpha is then e^z (1 - t / 2).
+    cdef real most = 87.0 if sizeof(real) == sizeof(float) else 700.0
+    cdef real dispersion = alpha
     cdef bint rising = prediction > 0.0
     cdef bint steep = prediction > most
     cdef real e = exp_nonpositive(-fabs(prediction))
-    cdef real t = (alpha if rising else alpha * e) / (e if rising else 1.0)
-    cdef real log_one_plus_t = log1p(t)
-    cdef real total = prediction + log_alpha if steep else log_one_plus_t
-    cdef real lead = log_alpha if steep else log_one_plus_t - prediction
-    cdef real denominator = (e if rising else 1.0) + (alpha if rising else alpha * e)
     cdef real scaled_rate = 1.0 if rising else e
-    cdef real scaled_target = target * e if rising else target
-    value[0] = product(target, lead) + total / alpha
+    cdef real scaled_one = e if rising else 1.0
+    cdef real rate = scaled_rate / scaled_one
+    cdef real t = dispersion * scaled_rate / scaled_one
+    cdef bint flat = t < 1e-8
+    cdef real log_one_plus_t = log1p(t)
+    cdef real total = prediction + <real>log_alpha if steep else log_one_plus_t
+    cdef real lead = <real>log_alpha if steep else log_one_plus_t - prediction
+    cdef real denominator = multiply_add(dispersion, scaled_rate, scaled_one)
+    cdef real scaled_target = target * scaled_one
+    value[0] = product(target, lead) + (
+        rate * multiply_add(-0.5, t, 1.0) if flat else total / dispersion)
     gradient[0] = (scaled_rate - scaled_target) / denominator
-    hessian[0] = e / denominator * (multiply_add(alpha, target, 1.0) / denominator)
+    hessian[0] = e / denominator * (multiply_add(dispersion, target, 1.0) / denominator)
 
 
 cdef inline void inverse_gaussian(real prediction, real target,
@@ -133,7 +155,7 @@ cdef inline void inverse_gaussian(real prediction, real target,
     cdef real ratio = target * root * root
     cdef real excess = ratio - 1.0
     value[0] = 0.5 * excess / target * excess
-    gradient[0] = -(inverse * excess)
+    gradient[0] = -product(excess, inverse)
     hessian[0] = inverse * (2.0 * ratio - 1.0)
 
 
@@ -143,60 +165,3 @@ cdef inline void inverse_gaussian_fisher(real prediction, real target,
     cdef real root = exp(-0.5 * prediction)
     inverse_gaussian(prediction, target, value, gradient, hessian)
     hessian[0] = root * root
-
-
-cdef inline void student_t(real prediction, real target, double width, double half, double slope,
-                           double bend, double constant,
-                           real* value, real* gradient, real* hessian) noexcept nogil:
-    # With q = r / width and t = q or 1 / q, whichever is the smaller: nothing overflows, and
-    # q / (1 + q^2) is the same of both.
-    cdef real q = <real>(1.0 / width) * (prediction - target)
-    cdef real size = fabs(q)
-    cdef bint large = size > 1.0
-    cdef real t = (1.0 if large else q) / (q if large else 1.0)
-    cdef real least = fabs(t)
-    cdef real square = t * t
-    cdef real one_plus = 1.0 + square
-    cdef real side = -square if large else 1.0
-    cdef real growth = log1p_unit(square) + 2.0 * log(size if large else 1.0)
-    value[0] = multiply_add(<real>half, growth, <real>constant)
-    gradient[0] = <real>slope * t / one_plus
-    hessian[0] = <real>bend * side * ((1.0 - least) * (1.0 + least)) / (one_plus * one_plus)
-
-
-cdef inline void laplace(real prediction, real target, double scale, double constant,
-                         real* value, real* gradient, real* hessian) noexcept nogil:
-    cdef real residual = prediction - target
-    cdef real inverse = 1.0 / scale
-    value[0] = multiply_add(inverse, fabs(residual), <real>constant)
-    gradient[0] = inverse * sign_of(residual)
-    hessian[0] = 0.0
-
-
-cdef inline void log_normal(real prediction, real target, double precision,
-                            real* value, real* gradient, real* hessian) noexcept nogil:
-    cdef real residual = prediction - log(target)
-    value[0] = <real>(0.5 * precision) * (residual * residual)
-    gradient[0] = <real>precision * residual
-    hessian[0] = precision
-
-
-cdef inline void log_normal_full(real prediction, real target, double precision, double constant,
-                                 real* value, real* gradient, real* hessian) noexcept nogil:
-    log_normal(prediction, target, precision, value, gradient, hessian)
-    value[0] = value[0] + (log(target) + <real>constant)
-
-
-cdef inline void weibull(real prediction, real target, real shape,
-                         real* value, real* gradient, real* hessian) noexcept nogil:
-    cdef real distance = log(target) - prediction
-    cdef real power = exp_product(shape, distance)
-    value[0] = power - shape * distance
-    gradient[0] = shape - shape * power
-    hessian[0] = shape * shape * power
-
-
-cdef inline void weibull_full(real prediction, real target, real shape, double constant,
-                              real* value, real* gradient, real* hessian) noexcept nogil:
-    weibull(prediction, target, shape, value, gradient, hessian)
-    value[0] = value[0] + (log(target) + <real>constant)

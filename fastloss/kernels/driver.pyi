@@ -86,6 +86,9 @@ class LinearSweep:
     def convert(self, source: _Array, target: _Array) -> None: ...
 
 class Loss:
+    def _bind_classes(
+        self, targets: tuple[str, ...], classwise: str, mean_over_classes: bool, negative: float
+    ) -> None: ...
     def _bind(
         self,
         level: Level,

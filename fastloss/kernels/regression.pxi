@@ -284,6 +284,70 @@ cdef inline void tukey(real prediction, real target, double c, double majorize,
     hessian[0] = rest * multiply_add(-4.0 * exact, u, rest)
 
 
+cdef inline void lq(real prediction, real target, double exponent, double coefficient,
+                    double curvature,
+                    real* value, real* gradient, real* hessian) noexcept nogil:
+    # |r|^q = |r| |r|^(q - 1), and the Hessian is coefficient |r|^curvature. Exponents are in two parts.
+    cdef real residual = prediction - target
+    cdef real size = fabs(residual)
+    cdef real high = log_high(size)
+    cdef real low = log_low(size)
+    cdef real q = exponent
+    cdef real slope = exponent - 1.0
+    cdef real slope_low = (exponent - 1.0) - slope
+    cdef real bend = curvature
+    cdef real bend_low = curvature - bend
+    cdef real power = exp_product(slope, slope_low, high, low, 0.0)
+    value[0] = size * power
+    gradient[0] = flip_sign(q * power, residual)
+    hessian[0] = <real>coefficient * exp_product(bend, bend_low, high, low, 0.0)
+
+
+cdef inline void barron(real prediction, real target, double alpha, double half_gap,
+                        double inverse, double rate, double slope, double majorize,
+                        real* value, real* gradient, real* hessian) noexcept nogil:
+    # With b = |alpha - 2| = 2 half_gap and s = rate r^2 = r^2 / (b c^2) = x^2, the loss is
+    # half_gap (exp(E) - 1) / (alpha / 2) for E = alpha / 2 log(1 + s). Where s > 1,
+    # log(1 + s) = 2 log x + log(1 + 1 / s), so that no square overflows; the first term goes into
+    # exponentials in two parts, because its error would count as often as it is large. A small E
+    # leaves half_gap log(1 + s) (1 + E / 2): alpha = 0 is no special case. The derivatives are
+    # slope r (1 + s)^(alpha / 2 - 1), where r = x / inverse goes into the power for s > 1, and that
+    # over r, times (1 + (alpha - 1) s) / (1 + s).
+    cdef real residual = prediction - target
+    cdef real size = fabs(residual)
+    cdef real shape = alpha
+    cdef real shape_low = alpha - shape
+    cdef real half = 0.5 * alpha
+    cdef real pull = alpha - 1.0
+    cdef real pull_low = ((alpha - 1.0) - pull) + (alpha - ((alpha - 1.0) + 1.0))
+    cdef real double_fall = alpha - 2.0
+    cdef real double_fall_low = ((alpha - 2.0) - double_fall) + (alpha - ((alpha - 2.0) + 2.0))
+    cdef real fall = 0.5 * alpha - 1.0
+    cdef real gap = half_gap
+    cdef real scale = slope
+    cdef real edge = slope / inverse
+    cdef real exact = 1.0 - majorize
+    cdef real s = (<real>rate * size) * size
+    cdef bint near = s <= 1.0
+    cdef real m = (s if near else 1.0) / (1.0 if near else s)
+    cdef real one_plus_m = 1.0 + m
+    cdef real x = 1.0 if near else <real>inverse * size
+    cdef real high = log_high(x)
+    cdef real low = log_low(x)
+    cdef real rest = log1p_unit(m)
+    cdef real logarithm = 2.0 * high + rest
+    cdef real small = half * logarithm
+    cdef bint flat = fabs(small) < 1.0e-8
+    cdef real plain = logarithm * multiply_add(0.5, small, 1.0) + (size if high > 1.0e29 else 0.0)
+    cdef real risen = expm1_product(shape, shape_low, high, low, half * rest)
+    cdef real force = exp_product(pull, pull_low, high, low, fall * rest)
+    cdef real weight = scale * exp_product(double_fall, double_fall_low, high, low, fall * rest)
+    cdef real bend = multiply_add(pull, m if near else 1.0, 1.0 if near else m) / one_plus_m
+    value[0] = gap * ((plain if flat else risen) / (1.0 if flat else half))
+    gradient[0] = flip_sign(force * (scale * size if near else edge), residual)
+    hessian[0] = weight * multiply_add(exact, bend, <real>majorize)
+
+
 cdef inline void wing(real prediction, real target, real width, real curvature,
                       real* value, real* gradient, real* hessian) noexcept nogil:
     # Beyond the width the loss goes on by size - width: no constant is subtracted.

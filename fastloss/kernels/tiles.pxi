@@ -20,6 +20,7 @@ cdef enum:
     # Up to so many classes a row is too short to vectorise along: work across rows instead. Beyond,
     # transposing costs more than what a row has to itself.
     FEW_CLASSES = 128
+    SCRATCH_ROWS = 6
     # So many additions stay in real before a sum goes on in double.
     SHORT_SUM = 32
 
@@ -33,6 +34,7 @@ cdef struct ClassTile:
     Py_ssize_t stride
     void* logits                    # a block's are replaced by exponentials, and these by the gradient
     void* exponentials              # a row's, for the time being
+    void* scratch                   # SCRATCH_ROWS more of them, of a formula that has rows alone
     # Of the row or block that will probably follow, to be fetched meanwhile; NULL. In bytes, from a
     # block's row to its next, and to the LANES rows of the next class.
     const char* next_logits

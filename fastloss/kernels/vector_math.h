@@ -400,47 +400,20 @@ FASTLOSS_INLINE pair_f64 exp_pair_f64(reduced_f64 r)
  * 2^(n - 24) in float32, leaves a normal number; the second, 2^-40 or 2^24, rounds into the
  * subnormals or overflows. The sign bit of x, moved down, makes the difference. Beyond the bounds
  * the result is 0 or inf all the same. r - r is 0, or NaN, of which times_power made a number. */
-FASTLOSS_INLINE float exp_reduced_f32(float r, uint32_t exponent, float x)
-{
-    const uint32_t shift = ((bits_f32(x) & 0x80000000u) >> 2) - (24u << 23);
-    const float normal = times_power_f32(exp_rounded_f32(r), exponent + shift);
-    return multiply_add_f32(normal, float_of_bits(EXPONENT_F32(0) - shift), r - r);
-}
-
 FASTLOSS_INLINE float exp_f32(float x)
 {
     const reduced_f32 r = reduce_f32(with_sign_f32(at_most_f32(absolute_f32(x), 104.0f), x));
-    return exp_reduced_f32(r.high, r.exponent, x);
-}
-
-/* e^(a x): what the rounding of the product dropped is known and added where it is no error. */
-FASTLOSS_INLINE float exp_product_f32(float a, float x)
-{
-    const float y = a * x;
-    const reduced_f32 r = reduce_f32(with_sign_f32(at_most_f32(absolute_f32(y), 104.0f), y));
-    const float low = absolute_f32(y) < 104.0f ? r.low - remainder_f32(y, a, x) : 0.0f;
-    return exp_reduced_f32(r.high + low, r.exponent, y);
-}
-
-FASTLOSS_INLINE double exp_reduced_f64(double r, uint64_t exponent, double x)
-{
-    const uint64_t shift = ((bits_f64(x) & 0x8000000000000000u) >> 4) - (64ull << 52);
-    const double normal = times_power_f64(exp_rounded_f64(r), exponent + shift);
-    return multiply_add_f64(normal, double_of_bits(EXPONENT_F64(0) - shift), r - r);
+    const uint32_t shift = ((bits_f32(x) & 0x80000000u) >> 2) - (24u << 23);
+    const float normal = times_power_f32(exp_rounded_f32(r.high), r.exponent + shift);
+    return multiply_add_f32(normal, float_of_bits(EXPONENT_F32(0) - shift), r.high - r.high);
 }
 
 FASTLOSS_INLINE double exp_f64(double x)
 {
     const reduced_f64 r = reduce_f64(with_sign_f64(at_most_f64(absolute_f64(x), 746.0), x));
-    return exp_reduced_f64(r.high, r.exponent, x);
-}
-
-FASTLOSS_INLINE double exp_product_f64(double a, double x)
-{
-    const double y = a * x;
-    const reduced_f64 r = reduce_f64(with_sign_f64(at_most_f64(absolute_f64(y), 746.0), y));
-    const double low = absolute_f64(y) < 746.0 ? r.low - remainder_f64(y, a, x) : 0.0;
-    return exp_reduced_f64(r.high + low, r.exponent, y);
+    const uint64_t shift = ((bits_f64(x) & 0x8000000000000000u) >> 4) - (64ull << 52);
+    const double normal = times_power_f64(exp_rounded_f64(r.high), r.exponent + shift);
+    return multiply_add_f64(normal, double_of_bits(EXPONENT_F64(0) - shift), r.high - r.high);
 }
 
 /* exp for x <= 0 (and NaN): no upper bound, and the two factors need no choice. */
@@ -651,29 +624,30 @@ FASTLOSS_INLINE double log1p_f64(double x)
     return x < (double)INFINITY ? defined : x;
 }
 
+typedef struct { float s, rest, tail; } halved_f32;
+typedef struct { double s, rest, tail; } halved_f64;
+
 /* log(1 + x) on the whole of [+0, 1], from s = x / (2 + x) = tanh of its half: 2 s + s^3 q(s^2), q
  * minimax for the relative error, 2^-27.7 and 2^-59.4. s^2 is at most 1/9, so half as many terms do
  * as the logarithm takes in x, and the division costs less than they. 2 s is the high part, for it
  * has no rounding but that of s; what it leaves of x, x = 2 s + s x + rest, is known without error,
- * and rest - s rest is what the logarithm lacks. */
-FASTLOSS_INLINE pair_f32 log1p_unit_pair_f32(float x)
+ * and rest - s rest is what the logarithm lacks: log(1 + x) = 2 s + rest + s tail. */
+FASTLOSS_INLINE halved_f32 halve_log1p_f32(float x)
 {
     const float s = x / (2.0f + x);
-    const float twice = s + s;
-    const float rest = remainder_f32(x - twice, s, x);
+    const float rest = remainder_f32(x - (s + s), s, x);
     const float square = s * s;
     float q = 0x1.1eca32p-2f;
     q = multiply_add_f32(q, square, 0x1.1ec03ep-2f);
     q = multiply_add_f32(q, square, 0x1.99d1ccp-2f);
     q = multiply_add_f32(q, square, 0x1.555502p-1f);
-    return (pair_f32){twice, multiply_add_f32(multiply_add_f32(q, square, -rest), s, rest)};
+    return (halved_f32){s, rest, multiply_add_f32(q, square, -rest)};
 }
 
-FASTLOSS_INLINE pair_f64 log1p_unit_pair_f64(double x)
+FASTLOSS_INLINE halved_f64 halve_log1p_f64(double x)
 {
     const double s = x / (2.0 + x);
-    const double twice = s + s;
-    const double rest = remainder_f64(x - twice, s, x);
+    const double rest = remainder_f64(x - (s + s), s, x);
     const double square = s * s, fourth = square * square;
     double odd = 0x1.5c789df390ce8p-3;
     double even = 0x1.55b172eed1ed2p-4;
@@ -686,7 +660,19 @@ FASTLOSS_INLINE pair_f64 log1p_unit_pair_f64(double x)
     odd = multiply_add_f64(odd, fourth, 0x1.99999999a074fp-2);
     even = multiply_add_f64(even, fourth, 0x1.5555555555535p-1);
     const double q = multiply_add_f64(odd, square, even);
-    return (pair_f64){twice, multiply_add_f64(multiply_add_f64(q, square, -rest), s, rest)};
+    return (halved_f64){s, rest, multiply_add_f64(q, square, -rest)};
+}
+
+FASTLOSS_INLINE pair_f32 log1p_unit_pair_f32(float x)
+{
+    const halved_f32 h = halve_log1p_f32(x);
+    return (pair_f32){h.s + h.s, multiply_add_f32(h.tail, h.s, h.rest)};
+}
+
+FASTLOSS_INLINE pair_f64 log1p_unit_pair_f64(double x)
+{
+    const halved_f64 h = halve_log1p_f64(x);
+    return (pair_f64){h.s + h.s, multiply_add_f64(h.tail, h.s, h.rest)};
 }
 
 FASTLOSS_INLINE float log1p_unit_f32(float x)
@@ -699,6 +685,19 @@ FASTLOSS_INLINE double log1p_unit_f64(double x)
 {
     const pair_f64 sum = log1p_unit_pair_f64(x);
     return sum.high + sum.low;
+}
+
+/* x - log(1 + x) on [+0, 1], about x^2 / 2. */
+FASTLOSS_INLINE float log1p_unit_deficit_f32(float x)
+{
+    const halved_f32 h = halve_log1p_f32(x);
+    return multiply_add_f32(h.s, x, -h.s * h.tail);
+}
+
+FASTLOSS_INLINE double log1p_unit_deficit_f64(double x)
+{
+    const halved_f64 h = halve_log1p_f64(x);
+    return multiply_add_f64(h.s, x, -h.s * h.tail);
 }
 
 /* ---- Compositions ---------------------------------------------------------------------------
@@ -1178,6 +1177,84 @@ FASTLOSS_INLINE double trigamma_f64(double x)
     const double quotient = (x < 6.0 ? near.high + near.low : far) / w;
     const double result = x < 1.0 ? multiply_add_f64(inverse, 0x1p512, quotient) : quotient;
     return x >= 0.0 ? result : (double)NAN;
+}
+
+/* ---- Powers ---------------------------------------------------------------------------------
+ * x^y = e^(y log x) takes more of the logarithm than its rounded value, whose error counts y log x
+ * times: it comes as a pair, and so does y, which in float32 is a double cut in two. The pair's own
+ * error, a tenth of an ulp of 1, counts y times.
+ */
+
+/* log x for x >= 0 as a pair without overlap. At 0 and at infinity it is finite, and past all that has
+ * an exponential: 0 times it is 0. */
+FASTLOSS_INLINE pair_f32 bounded_log_f32(float x)
+{
+    const pair_f32 log = log_pair_f32(x);
+    const pair_f32 sum = ordered_sum_f32(log.high, log.low);
+    const float end = x == 0.0f ? -1e30f : NAN;
+    const float high = x > 0.0f ? sum.high : end;
+    return (pair_f32){x < INFINITY ? high : (x == INFINITY ? 1e30f : x), sum.low};
+}
+
+FASTLOSS_INLINE pair_f64 bounded_log_f64(double x)
+{
+    const pair_f64 log = log_pair_f64(x);
+    const pair_f64 sum = ordered_sum_f64(log.high, log.low);
+    const double end = x == 0.0 ? -1e30 : (double)NAN;
+    const double high = x > 0.0 ? sum.high : end;
+    return (pair_f64){x < (double)INFINITY ? high : (x == (double)INFINITY ? 1e30 : x), sum.low};
+}
+
+FASTLOSS_INLINE float log_high_f32(float x) { return bounded_log_f32(x).high; }
+FASTLOSS_INLINE float log_low_f32(float x) { return bounded_log_f32(x).low; }
+
+FASTLOSS_INLINE double log_high_f64(double x) { return bounded_log_f64(x).high; }
+FASTLOSS_INLINE double log_low_f64(double x) { return bounded_log_f64(x).low; }
+
+/* (y + y_low) (x + x_low) + more, where y_low, x_low and the rounding of `more` are small. */
+FASTLOSS_INLINE pair_f32 product_sum_f32(float y, float y_low, float x, float x_low, float more)
+{
+    const float product = y * x;
+    const float low = multiply_add_f32(y, x_low, y_low * x) - remainder_f32(product, y, x);
+    const pair_f32 sum = exact_sum_f32(product, more);
+    return (pair_f32){sum.high, sum.low + low};
+}
+
+FASTLOSS_INLINE pair_f64 product_sum_f64(double y, double y_low, double x, double x_low, double more)
+{
+    const double product = y * x;
+    const double low = multiply_add_f64(y, x_low, y_low * x) - remainder_f64(product, y, x);
+    const pair_f64 sum = exact_sum_f64(product, more);
+    return (pair_f64){sum.high, sum.low + low};
+}
+
+/* e to that power, and e to that power less 1. Beyond the largest number nothing is corrected. */
+FASTLOSS_INLINE float exp_product_f32(float y, float y_low, float x, float x_low, float more)
+{
+    const pair_f32 sum = product_sum_f32(y, y_low, x, x_low, more);
+    const float result = exp_f32(sum.high);
+    return multiply_add_f32(result < INFINITY ? result : 0.0f, sum.low, result);
+}
+
+FASTLOSS_INLINE double exp_product_f64(double y, double y_low, double x, double x_low, double more)
+{
+    const pair_f64 sum = product_sum_f64(y, y_low, x, x_low, more);
+    const double result = exp_f64(sum.high);
+    return multiply_add_f64(result < (double)INFINITY ? result : 0.0, sum.low, result);
+}
+
+FASTLOSS_INLINE float expm1_product_f32(float y, float y_low, float x, float x_low, float more)
+{
+    const pair_f32 sum = product_sum_f32(y, y_low, x, x_low, more);
+    const float result = expm1_f32(sum.high);
+    return multiply_add_f32(result < INFINITY ? result + 1.0f : 0.0f, sum.low, result);
+}
+
+FASTLOSS_INLINE double expm1_product_f64(double y, double y_low, double x, double x_low, double more)
+{
+    const pair_f64 sum = product_sum_f64(y, y_low, x, x_low, more);
+    const double result = expm1_f64(sum.high);
+    return multiply_add_f64(result < (double)INFINITY ? result + 1.0 : 0.0, sum.low, result);
 }
 
 #endif

@@ -7,7 +7,7 @@ import re
 import typing
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, dataclass_transform
+from typing import Any, ClassVar, Generic, Literal, TypeVar, dataclass_transform
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from fastloss import kernels
 from fastloss.kernels import driver
 
 Reduction = Literal["mean", "sum", "none"]
+Fact = TypeVar("Fact")
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ UNIT = Interval(0, 1)
 OPEN_UNIT = Interval(0, 1, lower_open=True, upper_open=True)
 HALF_OPEN_UNIT = Interval(0, 1, upper_open=True)
 
+NUMBERS = (-np.inf, np.inf)
+COUNTS = (0.0, np.inf)
 # The targets of losses that zero is too small for.
 POSITIVE_NUMBERS = (float(np.nextafter(0, 1)), np.inf)
 
@@ -102,7 +105,7 @@ class Partial:
 
 def snake_case(name: str) -> str:
     """Return a class's name as functions and commands spell it."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
 def _freeze(value: Any) -> Any:
@@ -118,6 +121,21 @@ def _number(name: str, value: Any, interval: Interval | None) -> float:
     if np.isnan(number):
         raise ValueError(f"{name} must be a number, got {value!r}")
     return number
+
+
+def _loss(name: str, value: Any) -> Parameters:
+    if isinstance(value, str):
+        from fastloss.losses.names import get  # which knows every family
+
+        try:
+            value = get(value)
+        except ValueError as error:
+            raise ValueError(f"{name} must be a loss or its name: {error}") from None
+    if not isinstance(value, Parameters):
+        raise TypeError(f"{name} must be a loss or its name, got {value!r}")
+    if value.reduction != "mean":
+        raise ValueError(f"{name} must be a loss without a reduction of its own, got {value!r}")
+    return value
 
 
 def _array(name: str, value: Any, interval: Interval | None) -> tuple[Any, ...]:
@@ -147,6 +165,7 @@ class _Field:
         self.number = float in options
         self.integer = int in options
         self.flag = bool in options
+        self.loss = any(isinstance(o, type) and issubclass(o, Parameters) for o in options)
         self.choices: tuple[str, ...] = ()
         if typing.get_origin(hint) is Literal:
             self.choices = typing.get_args(hint)
@@ -155,6 +174,8 @@ class _Field:
         """Return the value as it is kept, or raise."""
         if value is None and self.optional:
             return None
+        if self.loss:
+            return _loss(self.name, value)
         if self.choices:
             if not isinstance(value, str) or value not in self.choices:
                 names = " or ".join(repr(c) for c in self.choices)
@@ -206,7 +227,7 @@ class Parameters:
     def __repr__(self) -> str:
         # What every loss has, or many have, is shown where it was chosen.
         shown = [
-            f"{f.name}={getattr(self, f.name)!r}"
+            f"{f.name}={_shown(getattr(self, f.name))}"
             for f in dataclasses.fields(self)
             if f.name not in ("reduction", "hessian") or getattr(self, f.name) != f.default
         ]
@@ -220,8 +241,33 @@ class Parameters:
         return _rebuild, (type(self), values)
 
 
+def _shown(value: Any) -> str:
+    # Infinity has no literal.
+    endless = isinstance(value, float) and np.isinf(value)
+    return f"float('{value}')" if endless else repr(value)
+
+
 def _rebuild(cls: type[Parameters], values: dict[str, Any]) -> Parameters:
     return cls(**values)
+
+
+class Deciding(Generic[Fact]):
+    """A fact of a loss that its hyper-parameters decide; of its class, that their defaults do."""
+
+    def __init__(self, fact: Callable[[Any], Fact]) -> None:
+        self._fact = fact
+
+    def __get__(self, loss: Any, owner: type[Any]) -> Fact:
+        return self._fact(owner if loss is None else loss)
+
+
+# What a target may be, by whether the prediction has a class axis of its own.
+TARGETS: dict[str, tuple[str, ...]] = {
+    "none": ("numbers",),
+    "optional": ("numbers", "labels"),
+    "always": ("labels", "probabilities"),
+    "parameters": ("parameters",),
+}
 
 
 class Loss(Parameters, driver.Loss):
@@ -253,14 +299,23 @@ class Loss(Parameters, driver.Loss):
     aliases: ClassVar[dict[str, dict[str, Any]]] = {}
     # Facts that tests, tables and adapters read.
     family: ClassVar[str]
-    # What lies outside raises. np.nextafter makes an end open; NaN is never outside.
-    prediction_domain: ClassVar[tuple[float, float]] = (-np.inf, np.inf)
-    target_domain: ClassVar[tuple[float, float]] = (-np.inf, np.inf)
+    # np.nextafter makes an end open; NaN is never outside.
+    prediction_domain: ClassVar[tuple[float, float]] = NUMBERS
+    target_domain: ClassVar[tuple[float, float]] = NUMBERS
     # Whether a prediction has a class axis that its target lacks: never, if so asked, always; or an
     # axis of several predictions for one target, a distribution's parameters.
     class_axis: ClassVar[Literal["none", "optional", "always", "parameters"]] = "none"
+    # What a target may be: numbers against numbers; and with a class axis in the prediction alone
+    # labels, with one in both probabilities, label_lists (labels up to the first -1) or offsets
+    # (subtracted from the logits, of which the first is the label's).
+    targets: ClassVar[tuple[str, ...]] = ("numbers",)
+    # How a formula for numbers becomes a loss of rows: see driver_parts/classwise.pxi.
+    classwise: ClassVar[Literal["", "each", "one_hot", "cumulative", "rivals"]] = ""
+    mean_over_classes: ClassVar[bool] = False
     # What the predictions that formulas name so may be, where that is not every number.
     domains: ClassVar[dict[str, tuple[float, float]]] = {}
+    # Whether the prediction is the target's logarithm rather than of the target's own kind.
+    of_logarithm: ClassVar[bool] = False
     # The hyper-parameter that may be a sequence: the prediction then has a last axis of its length,
     # which the target lacks.
     per_output: ClassVar[str] = ""
@@ -270,6 +325,8 @@ class Loss(Parameters, driver.Loss):
         if kernel:
             cls.kernel = kernel
             cls.family = cls.__module__.rpartition(".")[2]
+            if "targets" not in cls.__dict__:
+                cls.targets = TARGETS[cls.class_axis]
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -279,16 +336,17 @@ class Loss(Parameters, driver.Loss):
                 f"{self.per_output} must be a number or a sequence of numbers, got {outputs!r}"
             )
         level = kernels.active()
-        kernel = self._kernel()
+        of_numbers = self._of_numbers()
+        kernel = of_numbers._kernel()
         entry = level.formulas[kernel]
-        values = self._kernel_varying()
+        values = of_numbers._kernel_varying()
         varying = [
             np.array(v) if isinstance(v, tuple) else v
             for v in (values[name] for name in entry["varying"])
         ]
         parameters = []
         for dtype in (np.float32, np.float64):
-            numbers = self._kernel_parameters(np.dtype(dtype))
+            numbers = of_numbers._kernel_parameters(np.dtype(dtype))
             parameters.append([numbers[name] for name in entry["parameters"]])
         self._bind(
             level,
@@ -302,28 +360,42 @@ class Loss(Parameters, driver.Loss):
             getattr(self, "label_smoothing", 0.0),
             getattr(self, "empty", "nan") == "zero",
             getattr(self, "class_weight", None),
-            self.input_domains(),
+            self._checked_domains(),
             tuple(self.domains.get(n) for n in entry["predictions"]) if self.domains else (),
             self.per_output,
             len(outputs) if isinstance(outputs, tuple) else 0,
         )
+        negative = of_numbers.target_domain[0]
+        self._bind_classes(
+            self.targets,
+            self.classwise,
+            self.mean_over_classes,
+            negative if np.isfinite(negative) else 0.0,
+        )
 
-    def input_domains(self) -> tuple[tuple[float, float], tuple[float, float]]:
-        """Return the least and the greatest prediction, and the same of the target.
+    def _checked_domains(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        """Return the bounds of prediction and target outside which a number is an error.
 
-        What lies outside raises ``ValueError``. A hyper-parameter may change the domains.
-
-        Examples
-        --------
-        >>> import fastloss as fl
-        >>> fl.LogLoss().input_domains()
-        ((0.0, 1.0), (0.0, 1.0))
+        Probabilities are checked, counts, and positive numbers; what a soft label may be is not.
         """
-        return self.prediction_domain, self.target_domain
+        low, high = self.target_domain
+        one_sided = np.isfinite(low) and not np.isfinite(high)
+        checked = one_sided or bool(np.isfinite(self.prediction_domain[0]))
+        return self.prediction_domain, self.target_domain if checked else NUMBERS
 
     def _kernel(self) -> str:
         """Return the name of the formula; a hyper-parameter may choose among several."""
         return self.kernel
+
+    @property
+    def predictions(self) -> tuple[str, ...]:
+        """What the predictions for one target are; of a loss over classes nothing is said."""
+        found: tuple[str, ...] = kernels.active().formulas[self._of_numbers()._kernel()]["predictions"]
+        return found
+
+    def _of_numbers(self) -> Loss:
+        """Return the loss whose formula this one sums over classes, else this one."""
+        return self
 
     def _kernel_parameters(self, dtype: np.dtype[Any]) -> dict[str, float]:
         """Return the formula's parameters by name; those that are fields need no other word."""

@@ -1,33 +1,36 @@
-"""Negative log-likelihoods of one predicted number: of counts, of amounts, of durations."""
+"""Negative log-likelihoods of one predicted mean: of counts, and of amounts."""
 
 from __future__ import annotations
 
 import math
-from fractions import Fraction
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 
-from fastloss.losses.base import NON_NEGATIVE, POSITIVE, POSITIVE_NUMBERS, Interval, Loss
+from fastloss.losses.base import (
+    COUNTS,
+    NON_NEGATIVE,
+    NUMBERS,
+    POSITIVE_NUMBERS,
+    Deciding,
+    Interval,
+    Loss,
+)
 
 __all__ = [
     "Gamma",
     "InverseGaussian",
-    "Laplace",
-    "LogNormal",
     "NegativeBinomial",
     "Poisson",
-    "StudentT",
     "Tweedie",
-    "Weibull",
 ]
 
 # How a mean comes from a prediction.
 Link = Literal["log", "identity"]
 
-NUMBERS = (-np.inf, np.inf)
-COUNTS = (0.0, np.inf)
-HALF_LOG_TWO_PI = 0.5 * math.log(2 * math.pi)
+
+def _of_logarithm(loss: Any) -> bool:
+    return bool(loss.link == "log")
 
 
 class Poisson(Loss, kernel="poisson"):
@@ -89,7 +92,9 @@ class Poisson(Loss, kernel="poisson"):
     full: bool = False
     hessian: Literal["exact", "boosting"] = "exact"
 
+    prediction_domain = Deciding(lambda loss: NUMBERS if loss.link == "log" else COUNTS)
     target_domain: ClassVar[tuple[float, float]] = COUNTS
+    of_logarithm = Deciding(_of_logarithm)
     aliases: ClassVar[dict[str, dict[str, Any]]] = {
         "poisson_nll_loss": {"eps": 1e-8},
         "PoissonNLLLoss": {"eps": 1e-8},
@@ -105,9 +110,6 @@ class Poisson(Loss, kernel="poisson"):
     def _kernel_parameters(self, dtype: np.dtype[Any]) -> dict[str, float]:
         return {"eps": self.eps, "stretch": 1.0 if self.hessian == "exact" else math.exp(0.7)}
 
-    def input_domains(self) -> tuple[tuple[float, float], tuple[float, float]]:
-        """Return the least and the greatest prediction, and the same of the target."""
-        return NUMBERS if self.link == "log" else COUNTS, COUNTS
 
 
 class Gamma(Loss, kernel="gamma"):
@@ -141,7 +143,7 @@ class Gamma(Loss, kernel="gamma"):
     See Also
     --------
     Tweedie : with power 2 the same.
-    Weibull : with shape 1 the same.
+    WeibullNLL : positive numbers of another shape.
 
     References
     ----------
@@ -156,15 +158,14 @@ class Gamma(Loss, kernel="gamma"):
 
     link: Link = "log"
 
+    prediction_domain = Deciding(lambda loss: NUMBERS if loss.link == "log" else POSITIVE_NUMBERS)
     target_domain: ClassVar[tuple[float, float]] = POSITIVE_NUMBERS
+    of_logarithm = Deciding(_of_logarithm)
     aliases: ClassVar[dict[str, dict[str, Any]]] = {"HalfGammaLoss": {}, "reg:gamma": {}}
 
     def _kernel(self) -> str:
         return "gamma" if self.link == "log" else "gamma_identity"
 
-    def input_domains(self) -> tuple[tuple[float, float], tuple[float, float]]:
-        """Return the least and the greatest prediction, and the same of the target."""
-        return NUMBERS if self.link == "log" else POSITIVE_NUMBERS, POSITIVE_NUMBERS
 
 
 class Tweedie(Loss, kernel="tweedie"):
@@ -200,7 +201,8 @@ class Tweedie(Loss, kernel="tweedie"):
     Notes
     -----
     Values are those of scikit-learn's ``HalfTweedieLoss``, XGBoost, LightGBM and CatBoost, with the
-    terms in 1 / (1 - p) and 1 / (2 - p). So they are not continuous in the power: at 1 and at 2,
+    terms in 1 / (1 - p) and 1 / (2 - p); its ``HalfTweedieLossIdentity`` adds what makes the least
+    value 0. They are not continuous in the power: at 1 and at 2,
     where these have no limit, the value is that of :class:`Poisson` and :class:`Gamma`. Gradient
     and Hessian are. With power 0 and the identity link it is half the squared error, of any
     numbers. The Hessian is exact, and is negative where a power below 1 or above 2, or the identity
@@ -228,7 +230,13 @@ class Tweedie(Loss, kernel="tweedie"):
     power: Annotated[float, Interval(-np.inf, np.inf, lower_open=True, upper_open=True)] = 1.5
     link: Link = "log"
 
-    target_domain: ClassVar[tuple[float, float]] = NUMBERS
+    prediction_domain = Deciding(
+        lambda loss: NUMBERS if loss.link == "log" or loss.power == 0 else POSITIVE_NUMBERS
+    )
+    target_domain = Deciding(
+        lambda loss: NUMBERS if loss.power <= 0 else COUNTS if loss.power < 2 else POSITIVE_NUMBERS
+    )
+    of_logarithm = Deciding(_of_logarithm)
     aliases: ClassVar[dict[str, dict[str, Any]]] = {
         "HalfTweedieLoss": {},
         "HalfTweedieLossIdentity": {"link": "identity"},
@@ -243,30 +251,18 @@ class Tweedie(Loss, kernel="tweedie"):
         identity = "" if self.link == "log" else "_identity"
         if self.power in (1, 2):
             return ("poisson" if self.power == 1 else "gamma") + identity
-        if self.power == 0 and identity:
-            return "squared_error"
-        return ("tweedie" if 1 < self.power < 2 else "tweedie_outer") + identity
+        if identity:
+            return "squared_error" if self.power == 0 else "tweedie_identity"
+        return "tweedie" if 1 < self.power < 2 else "tweedie_outer"
 
     def _kernel_parameters(self, dtype: np.dtype[Any]) -> dict[str, float]:
-        # Exact, however near the power is to 1 or 2.
-        first, second = (float(n - Fraction(self.power)) for n in (1, 2))
-        common = first if self.power < 1 else second
         return {
-            "first": first,
-            "second": second,
-            "common": common,
-            "first_rest": 0.0 if self.power < 1 else -1.0,
-            "second_rest": 1.0 if self.power < 1 else 0.0,
+            "power": self.power,
+            "base": 1.0 if self.power < 1 else 2.0,
             "eps": 0.0,
             "stretch": 1.0,
             "factor": 0.5,
         }
-
-    def input_domains(self) -> tuple[tuple[float, float], tuple[float, float]]:
-        """Return the least and the greatest prediction, and the same of the target."""
-        target = NUMBERS if self.power <= 0 else COUNTS if self.power < 2 else POSITIVE_NUMBERS
-        anything = self.link == "log" or self.power == 0
-        return NUMBERS if anything else POSITIVE_NUMBERS, target
 
 
 class NegativeBinomial(Loss, kernel="negative_binomial"):
@@ -315,7 +311,7 @@ class NegativeBinomial(Loss, kernel="negative_binomial"):
 
     alpha: Annotated[float, NON_NEGATIVE] = 1.0
 
-    link: ClassVar[Link] = "log"
+    of_logarithm: ClassVar[bool] = True
     target_domain: ClassVar[tuple[float, float]] = COUNTS
     aliases: ClassVar[dict[str, dict[str, Any]]] = {}
 
@@ -326,7 +322,6 @@ class NegativeBinomial(Loss, kernel="negative_binomial"):
         return {
             "alpha": self.alpha,
             "log_alpha": math.log(self.alpha) if self.alpha else 0.0,
-            "most": 87.0 if dtype == np.float32 else 700.0,
             "stretch": 1.0,
         }
 
@@ -374,229 +369,9 @@ class InverseGaussian(Loss, kernel="inverse_gaussian"):
 
     hessian: Literal["exact", "fisher"] = "exact"
 
-    link: ClassVar[Link] = "log"
+    of_logarithm: ClassVar[bool] = True
     target_domain: ClassVar[tuple[float, float]] = POSITIVE_NUMBERS
     aliases: ClassVar[dict[str, dict[str, Any]]] = {}
 
     def _kernel(self) -> str:
         return "inverse_gaussian" if self.hessian == "exact" else "inverse_gaussian_fisher"
-
-
-class StudentT(Loss, kernel="student_t"):
-    r"""Negative log-likelihood of a Student-t distribution of known scale: robust regression.
-
-    With :math:`\nu` the degrees of freedom, s the scale and the residual
-    :math:`r = \text{prediction} - \text{target}`:
-
-    .. math::
-        \ell = \frac{\nu + 1}{2} \log\left(1 + \frac{r^2}{\nu s^2}\right), \quad
-        g = \frac{(\nu + 1) r}{\nu s^2 + r^2}, \quad
-        h = (\nu + 1) \frac{\nu s^2 - r^2}{(\nu s^2 + r^2)^2}
-
-    Parameters
-    ----------
-    df : float, default 3
-        Degrees of freedom, positive.
-    scale : float, default 1
-        Positive, in the unit of the target.
-    full : bool, default False
-        Whether the value has the logarithm of the distribution's constant, which neither prediction
-        nor target is in.
-    reduction : {"mean", "sum", "none"}, default "mean"
-
-    Notes
-    -----
-    The further out a target lies beyond :math:`s \sqrt{\nu}`, the less it counts. The Hessian is
-    exact, and negative there. Defined for all real predictions and targets.
-
-    See Also
-    --------
-    Cauchy : of one degree of freedom.
-    Laplace : outliers count as much as others.
-
-    References
-    ----------
-    K. L. Lange, R. J. A. Little and J. M. G. Taylor, *Robust statistical modeling using the t
-    distribution*, J. Am. Stat. Assoc. 84 (1989).
-
-    Examples
-    --------
-    >>> import fastloss as fl
-    >>> fl.StudentT(df=3.0).grad([0.0, 1.0, 3.0], [0.0, 0.0, 0.0], reduction="sum")
-    array([0., 1., 1.])
-    """
-
-    df: Annotated[float, POSITIVE] = 3.0
-    scale: Annotated[float, POSITIVE] = 1.0
-    full: bool = False
-
-    aliases: ClassVar[dict[str, dict[str, Any]]] = {}
-
-    def _kernel_parameters(self, dtype: np.dtype[Any]) -> dict[str, float]:
-        width = self.scale * math.sqrt(self.df)
-        half = 0.5 * (self.df + 1)
-        constant = math.lgamma(0.5 * self.df) - math.lgamma(half) + math.log(width)
-        return {
-            "width": width,
-            "half": half,
-            "slope": (self.df + 1) / width,
-            "bend": (self.df + 1) / width / width,
-            "constant": constant + 0.5 * math.log(math.pi) if self.full else 0.0,
-        }
-
-
-class Laplace(Loss, kernel="laplace"):
-    r"""Negative log-likelihood of a Laplace distribution of known scale b.
-
-    .. math::
-        \ell = \frac{|r|}{b}, \quad g = \frac{\operatorname{sign} r}{b}, \quad h = 0, \qquad
-        r = \text{prediction} - \text{target}
-
-    Parameters
-    ----------
-    scale : float, default 1
-        Positive, in the unit of the target.
-    full : bool, default False
-        Whether :math:`\log(2 b)` is added, so that values of different scales compare.
-    reduction : {"mean", "sum", "none"}, default "mean"
-
-    Notes
-    -----
-    At r = 0 the sub-gradient is 0. Defined for all real predictions and targets.
-
-    See Also
-    --------
-    AbsoluteError : the same with scale 1.
-
-    References
-    ----------
-    P.-S. Laplace, *Mémoire sur la probabilité des causes par les événements*, 1774.
-
-    Examples
-    --------
-    >>> import fastloss as fl
-    >>> fl.Laplace(scale=2.0).value_and_grad([1.0, 5.0], [1.0, 2.0], reduction="sum")
-    (1.5, array([0. , 0.5]))
-    """
-
-    scale: Annotated[float, POSITIVE] = 1.0
-    full: bool = False
-
-    aliases: ClassVar[dict[str, dict[str, Any]]] = {}
-
-    def _kernel_parameters(self, dtype: np.dtype[Any]) -> dict[str, float]:
-        constant = math.log(2.0) + math.log(self.scale) if self.full else 0.0
-        return {"scale": self.scale, "constant": constant}
-
-
-class LogNormal(Loss, kernel="log_normal"):
-    r"""Negative log-likelihood of positive numbers whose logarithm is normal.
-
-    With z the prediction, the mean of the logarithm, and y the target, and without the terms that z
-    is not in:
-
-    .. math::
-        \ell = \frac{(z - \log y)^2}{2 \sigma^2}, \quad g = \frac{z - \log y}{\sigma^2}, \quad
-        h = \frac{1}{\sigma^2}
-
-    Parameters
-    ----------
-    sigma : float, default 1
-        Standard deviation of the logarithm, positive.
-    full : bool, default False
-        Whether :math:`\log y + \log \sigma + \tfrac{1}{2} \log 2 \pi` is added.
-    reduction : {"mean", "sum", "none"}, default "mean"
-
-    Raises
-    ------
-    ValueError
-        If a target is not positive.
-
-    Notes
-    -----
-    The median of the target is :math:`e^z`, its mean :math:`e^{z + \sigma^2 / 2}`.
-
-    See Also
-    --------
-    SquaredLogError : errors of the logarithm of 1 more, for targets that may be 0.
-
-    References
-    ----------
-    J. Aitchison and J. A. C. Brown, *The Lognormal Distribution*, 1957.
-
-    Examples
-    --------
-    >>> import fastloss as fl
-    >>> fl.LogNormal(sigma=0.5).value_grad_hess([2.0], [1.0], reduction="sum")
-    (8.0, array([8.]), array([4.]))
-    """
-
-    sigma: Annotated[float, POSITIVE] = 1.0
-    full: bool = False
-
-    link: ClassVar[Link] = "log"
-    target_domain: ClassVar[tuple[float, float]] = POSITIVE_NUMBERS
-    aliases: ClassVar[dict[str, dict[str, Any]]] = {}
-
-    def _kernel(self) -> str:
-        return "log_normal_full" if self.full else "log_normal"
-
-    def _kernel_parameters(self, dtype: np.dtype[Any]) -> dict[str, float]:
-        constant = math.log(self.sigma) + HALF_LOG_TWO_PI
-        return {"precision": 1 / self.sigma / self.sigma, "constant": constant}
-
-
-class Weibull(Loss, kernel="weibull"):
-    r"""Negative log-likelihood of durations under a Weibull distribution of known shape k.
-
-    With z the prediction, the logarithm of the distribution's scale, y the target and
-    :math:`u = (y e^{-z})^k`, and without the terms that z is not in but for :math:`-k \log y`:
-
-    .. math:: \ell = u - \log u, \quad g = k (1 - u), \quad h = k^2 u
-
-    Parameters
-    ----------
-    shape : float, default 1
-        Positive. Above 1 a risk grows with age, below it falls; 1 is the exponential distribution.
-    full : bool, default False
-        Whether :math:`\log y - \log k`, the rest of the negative log-likelihood, is added.
-    reduction : {"mean", "sum", "none"}, default "mean"
-
-    Raises
-    ------
-    ValueError
-        If a target is not positive.
-
-    Notes
-    -----
-    For durations that were observed to their end. The mean of the target is
-    :math:`e^z \Gamma(1 + 1 / k)`.
-
-    See Also
-    --------
-    Gamma : with shape 1 the same but for a term that z is not in.
-
-    References
-    ----------
-    W. Weibull, *A statistical distribution function of wide applicability*, J. Appl. Mech. 18
-    (1951).
-
-    Examples
-    --------
-    >>> import fastloss as fl
-    >>> fl.Weibull(shape=2.0).value_grad_hess([0.0], [1.0], reduction="sum")
-    (1.0, array([0.]), array([4.]))
-    """
-
-    shape: Annotated[float, POSITIVE] = 1.0
-    full: bool = False
-
-    link: ClassVar[Link] = "log"
-    target_domain: ClassVar[tuple[float, float]] = POSITIVE_NUMBERS
-    aliases: ClassVar[dict[str, dict[str, Any]]] = {}
-
-    def _kernel(self) -> str:
-        return "weibull_full" if self.full else "weibull"
-
-    def _kernel_parameters(self, dtype: np.dtype[Any]) -> dict[str, float]:
-        return {"shape": self.shape, "constant": -math.log(self.shape)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -11,6 +12,7 @@ from fastloss.losses.base import NON_NEGATIVE, OPEN_UNIT, POSITIVE, Array, Inter
 __all__ = [
     "AbsoluteError",
     "AbsolutePercentageError",
+    "Barron",
     "Cauchy",
     "EpsilonInsensitive",
     "Expectile",
@@ -19,6 +21,7 @@ __all__ = [
     "Huber",
     "LogCosh",
     "LogLinearQuantile",
+    "Lq",
     "Pinball",
     "PseudoHuber",
     "SmoothL1",
@@ -89,6 +92,7 @@ class SquaredError(Loss, kernel="squared_error"):
         "mse_loss": {},
         "MSELoss": {},
         "l2": {},
+        "brier_score_loss": {},
         "half_squared_error": {"half": True},
         "HalfSquaredError": {"half": True},
         "reg:squarederror": {"half": True},
@@ -732,7 +736,7 @@ class SquaredLogError(Loss, kernel="squared_log_error"):
         lower = -1.0 if self.lower is None else self.lower
         return {"lower": lower, "factor": 0.5 if self.half else 1.0}
 
-    def input_domains(self) -> tuple[tuple[float, float], tuple[float, float]]:
+    def _checked_domains(self) -> tuple[tuple[float, float], tuple[float, float]]:
         lower = -1.0 if self.lower is None else -np.inf
         return (lower, np.inf), (lower, np.inf)
 
@@ -1032,6 +1036,141 @@ class Tukey(Loss, kernel="tukey"):
         return {"c": self.c, "majorize": _majorize(self.hessian)}
 
 
+class Lq(Loss, kernel="lq"):
+    r"""A power of the absolute error.
+
+    .. math::
+        \ell = |r|^q, \quad g = q\, |r|^{q - 1} \operatorname{sign} r, \quad
+        h = q (q - 1)\, |r|^{q - 2}
+
+    Parameters
+    ----------
+    q : float, default 1.5
+        At least 1, the absolute error; 2 is the squared error.
+    hessian : {"exact", "unit"}, default "exact"
+        "unit" is h = 1, for boosting with q below 2.
+    reduction : {"mean", "sum", "none"}, default "mean"
+
+    Notes
+    -----
+    At r = 0 the exact Hessian is infinite for q between 1 and 2, as the second derivative is: one
+    tie is enough to end a Newton step. CatBoost takes it for q from 2 on alone. For q = 1 the
+    sub-gradient there is 0, and so is the Hessian. Defined for all real predictions and targets.
+
+    See Also
+    --------
+    AbsoluteError, SquaredError : q = 1 and 2.
+    Barron : a power far from zero, a parabola near it.
+
+    References
+    ----------
+    J. R. Rice and J. S. White, *Norms for Smoothing and Estimation*, SIAM Review 6, 1964.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.Lq(q=1.5).value_grad_hess([4.0], [0.0])
+    (8.0, array([3.]), array([0.375]))
+    """
+
+    q: Annotated[float, Interval(1, np.inf, upper_open=True)] = 1.5
+    hessian: Unit = "exact"
+
+    def _kernel(self) -> str:
+        if self.q == 1:
+            return "absolute_error"
+        return "squared_error" if self.q == 2 and self.hessian == "exact" else "lq"
+
+    def _kernel_parameters(self, dtype: np.dtype[Any]) -> dict[str, float]:
+        unit = self.hessian == "unit"
+        if self.q == 1:
+            return {"curvature": float(unit)}
+        return {
+            "factor": 1.0,
+            "exponent": self.q,
+            "coefficient": 1.0 if unit else self.q * (self.q - 1),
+            "curvature": 0.0 if unit else self.q - 2,
+        }
+
+
+class Barron(Loss, kernel="barron"):
+    r"""Barron's general robust loss: one parameter from the squared error to the inverted bell.
+
+    With the scale c and :math:`s = r^2 / (c^2 |\alpha - 2|)`:
+
+    .. math::
+        \ell &= \frac{|\alpha - 2|}{\alpha} \left( (1 + s)^{\alpha / 2} - 1 \right) \\
+        g &= \frac{r}{c^2} (1 + s)^{\alpha / 2 - 1} \\
+        h &= \frac{1}{c^2} (1 + s)^{\alpha / 2 - 2} (1 + (\alpha - 1) s)
+
+    Parameters
+    ----------
+    alpha : float, default 1.0
+        The shape; the smaller, the less a large residual pulls. 2 is half the squared error over c
+        squared, 1 a pseudo-Huber loss, 0 Cauchy's, -2 Geman and McClure's, -inf Welsch's.
+    scale : float, default 1.0
+        Positive: up to about it the loss is a parabola, whatever alpha.
+    hessian : {"exact", "majorizer"}, default "exact"
+        The exact one may be negative for alpha below 1; "majorizer" is g / r, the weight of
+        iteratively reweighted least squares, which it is for alpha up to 2.
+    reduction : {"mean", "sum", "none"}, default "mean"
+
+    Notes
+    -----
+    Continuous in alpha: at 0, 2 and -inf it is the limit, and next to them nothing cancels. No
+    square of a residual overflows. Relatives that are named above have other factors; their See
+    Also says which. Defined for all real predictions and targets.
+
+    See Also
+    --------
+    SquaredError, PseudoHuber, Cauchy, GemanMcClure, Welsch : its special cases.
+
+    References
+    ----------
+    J. T. Barron, *A General and Adaptive Robust Loss Function*, CVPR 2019, arXiv:1701.03077.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.Barron(alpha=-2.0).value_and_grad([2.0], [0.0])
+    (1.0, array([0.5]))
+    >>> fl.Barron(alpha=2.0).value_and_grad([2.0], [0.0])
+    (2.0, array([2.]))
+    """
+
+    alpha: Annotated[float, Interval(-np.inf, np.inf, upper_open=True)] = 1.0
+    scale: Annotated[float, POSITIVE] = 1.0
+    hessian: Majorizer = "exact"
+
+    aliases: ClassVar[dict[str, dict[str, Any]]] = {
+        "general_robust_loss": {},
+        "adaptive_robust_loss": {},
+    }
+
+    def _kernel(self) -> str:
+        if self.alpha == 2:
+            return "squared_error"
+        # From there on the limit is the loss to far more digits than there are.
+        return "welsch" if self.alpha < -1e30 else "barron"
+
+    def _kernel_parameters(self, dtype: np.dtype[Any]) -> dict[str, float]:
+        square = self.scale * self.scale
+        majorize = _majorize(self.hessian)
+        if self.alpha == 2:
+            return {"factor": 0.5 / square}
+        if self.alpha < -1e30:
+            return {"rate": 0.5 / square, "factor": 1.0, "majorize": majorize}
+        gap = abs(self.alpha - 2)
+        return {
+            "alpha": self.alpha,
+            "half_gap": gap / 2,
+            "inverse": 1 / (self.scale * math.sqrt(gap)),
+            "rate": 1 / (square * gap),
+            "slope": 1 / square,
+            "majorize": majorize,
+        }
+
+
 class Wing(Loss, kernel="wing"):
     r"""Wing loss of facial landmarks: steepest at small residuals.
 
@@ -1121,6 +1260,7 @@ class LogLinearQuantile(Loss, kernel="log_linear_quantile"):
 
     quantile: Annotated[float, OPEN_UNIT] = 0.5
 
+    of_logarithm: ClassVar[bool] = True
     aliases: ClassVar[dict[str, dict[str, Any]]] = {
         "LogLinQuantile": {},
     }

@@ -16,10 +16,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fastloss.reference import binary, count, distribution, multiclass, regression
+from fastloss.reference import (
+    binary,
+    count,
+    distribution,
+    divergence,
+    margin,
+    multiclass,
+    regression,
+)
 from fastloss.reference.binary import *
 from fastloss.reference.count import *
 from fastloss.reference.distribution import *
+from fastloss.reference.divergence import *
+from fastloss.reference.margin import *
 from fastloss.reference.multiclass import *
 from fastloss.reference.multiclass import label_weight
 from fastloss.reference.regression import *
@@ -29,6 +39,8 @@ __all__ += regression.__all__
 __all__ += count.__all__
 __all__ += binary.__all__
 __all__ += multiclass.__all__
+__all__ += margin.__all__
+__all__ += divergence.__all__
 __all__ += distribution.__all__
 
 
@@ -55,7 +67,7 @@ def evaluate(
     reduction = reduction or parameters["reduction"]
     del parameters["reduction"]
     prediction, target = np.asarray(prediction), np.asarray(target)
-    if parameters.get("eps", 0) is None:
+    if parameters.get("clamp") == "sklearn" and parameters["eps"] is None:
         # Of the dtype before the cast; what is shorter than float32 is computed as that.
         short = prediction.dtype.kind not in "biu" and prediction.dtype.itemsize <= 4
         parameters["eps"] = float(np.finfo(np.float32 if short else np.float64).eps)
@@ -65,13 +77,15 @@ def evaluate(
     if target.ndim == prediction.ndim or loss.class_axis in ("none", "parameters"):  # else labels
         target = target.astype(dtype, copy=False)
 
-    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(loss).__name__).lower()
+    name = re.sub(
+        r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", type(loss).__name__
+    ).lower()
     steps = islice(globals()[name](prediction, target, **parameters), order + 1)
     value, *derivatives = steps
 
     labelled = target.ndim < prediction.ndim and "ignore_index" in parameters
     kept = target != parameters["ignore_index"] if labelled else np.ones((), bool)
-    mass = label_weight(target, kept, parameters["class_weight"]) if labelled else kept
+    mass = label_weight(target, kept, parameters.get("class_weight")) if labelled else kept
     if weight is not None:
         weight = np.asarray(weight).astype(dtype, copy=False)
         weight = weight.reshape(weight.shape + (1,) * (value.ndim - weight.ndim))
@@ -99,12 +113,15 @@ def hvp(
     target: npt.ArrayLike,
     v: npt.ArrayLike,
     weight: npt.ArrayLike | None = None,
+    *,
+    step: float = 2.0**-9,
     **options: Any,
 ) -> Any:
     """The product of the Hessian and v, with options as for `evaluate`.
 
     A loss over classes has more of a Hessian than its diagonal: there it is the slope of the
-    gradient along v, by central differences of sixth order in extended precision.
+    gradient along v, by central differences of sixth order, in extended precision, with
+    a `step` in the largest entry of v.
     """
     if loss.class_axis == "parameters":
         *_, hessian, mixed = evaluate(loss, prediction, target, weight, order=3, **options)
@@ -114,11 +131,11 @@ def hvp(
         return evaluate(loss, prediction, target, weight, **options)[2] * np.asarray(v)
     point = np.asarray(prediction, np.longdouble)
     direction = np.asarray(v, np.longdouble)
-    step = np.longdouble(2) ** -9 / np.max(abs(direction), initial=1)
+    length = np.longdouble(step) / np.max(abs(direction), initial=1)
     options = {**options, "order": 1, "dtype": np.longdouble}
     total = np.zeros_like(point)
     for steps, coefficient in ((1, 45), (2, -9), (3, 1)):
         for side in (-1, 1):
-            moved = point + side * steps * step * direction
+            moved = point + side * steps * length * direction
             total += side * coefficient * evaluate(loss, moved, target, weight, **options)[1]
-    return total / (60 * step)
+    return total / (60 * length)

@@ -1,4 +1,4 @@
-"""Negative log-likelihoods of one predicted number."""
+"""Negative log-likelihoods of one predicted mean."""
 
 import math
 from collections.abc import Iterator
@@ -10,13 +10,9 @@ from fastloss.reference.array import Array, multiply
 __all__ = [
     "gamma",
     "inverse_gaussian",
-    "laplace",
-    "log_normal",
     "negative_binomial",
     "poisson",
-    "student_t",
     "tweedie",
-    "weibull",
 ]
 
 
@@ -104,11 +100,10 @@ def tweedie(
         yield prediction - target
         yield np.ones_like(prediction)
     else:
-        steps = _tweedie(np.log(prediction), target, power)
-        yield next(steps)
-        slope = next(steps)
-        yield slope / prediction
-        yield (next(steps) - slope) / prediction / prediction
+        first, second = 1 - power, 2 - power
+        yield prediction**first * (prediction / second - target / first)
+        yield prediction**-power * (prediction - target)
+        yield prediction ** (-power - 1) * (first * prediction + power * target)
 
 
 def negative_binomial(prediction: Array, target: Array, *, alpha: float = 1.0) -> Iterator[Array]:
@@ -133,50 +128,3 @@ def inverse_gaussian(
     yield (ratio - 1) / (2 * target) * (ratio - 1)
     yield -inverse * (ratio - 1)
     yield inverse * (2 * ratio - 1) if hessian == "exact" else inverse
-
-
-def student_t(
-    prediction: Array, target: Array, *, df: float = 3.0, scale: float = 1.0, full: bool = False
-) -> Iterator[Array]:
-    """(df + 1) / 2 log(1 + q^2) with q = r / (scale sqrt(df)); in full log(1 / density)."""
-    width = scale * math.sqrt(df)
-    constant = (
-        math.lgamma(df / 2) - math.lgamma((df + 1) / 2) + math.log(width * math.sqrt(math.pi))
-    )
-    q = (prediction - target) / width
-    yield (df + 1) / 2 * np.log1p(q**2) + (constant if full else 0)
-    share = 1 / (1 + q**2)
-    yield (df + 1) / width * multiply(share, q)
-    yield (df + 1) / width**2 * share * (2 * share - 1)
-
-
-def laplace(
-    prediction: Array, target: Array, *, scale: float = 1.0, full: bool = False
-) -> Iterator[Array]:
-    """|r| / scale, and log(2 scale) in full."""
-    residual = prediction - target
-    yield abs(residual) / scale + (math.log(2 * scale) if full else 0)
-    yield np.sign(residual) / scale
-    yield np.zeros_like(residual)
-
-
-def log_normal(
-    prediction: Array, target: Array, *, sigma: float = 1.0, full: bool = False
-) -> Iterator[Array]:
-    """(z - log y)^2 / (2 sigma^2), and log(y sigma sqrt(2 pi)) in full."""
-    residual = prediction - np.log(target)
-    rest = np.log(target) + math.log(sigma * math.sqrt(2 * math.pi)) if full else 0
-    yield residual**2 / (2 * sigma**2) + rest
-    yield residual / sigma**2
-    yield np.ones_like(residual) / sigma**2
-
-
-def weibull(
-    prediction: Array, target: Array, *, shape: float = 1.0, full: bool = False
-) -> Iterator[Array]:
-    """u - log u with u = (y exp(-z))^shape, and log(y / shape) in full."""
-    distance = np.log(target) - prediction
-    power = np.exp(shape * distance)
-    yield power - shape * distance + (np.log(target) - math.log(shape) if full else 0)
-    yield shape * (1 - power)
-    yield shape**2 * power

@@ -9,6 +9,7 @@ from fastloss.reference.array import Array, multiply
 __all__ = [
     "absolute_error",
     "absolute_percentage_error",
+    "barron",
     "cauchy",
     "epsilon_insensitive",
     "expectile",
@@ -17,6 +18,7 @@ __all__ = [
     "huber",
     "log_cosh",
     "log_linear_quantile",
+    "lq",
     "pinball",
     "pseudo_huber",
     "smooth_l1",
@@ -320,6 +322,65 @@ def tukey(
     yield c**2 / 6 * u * (3 - 3 * u + u**2)
     yield multiply(rest**2, residual)
     yield rest**2 if hessian == "majorizer" else rest * (1 - 5 * u)
+
+
+def lq(
+    prediction: Array, target: Array, *, q: float = 1.5, hessian: str = "exact"
+) -> Iterator[Array]:
+    """|r|^q; the Hessian is infinite at r = 0 for 1 < q < 2, and 0 for q = 1."""
+    if q == 1:
+        yield from absolute_error(prediction, target, hessian=hessian)
+        return
+    residual = prediction - target
+    size = abs(residual)
+    yield size**q
+    yield q * size ** (q - 1) * np.sign(residual)
+    with np.errstate(divide="ignore"):
+        bend = q * (q - 1) * size ** (q - 2)
+    yield np.where(np.isnan(residual), residual, 1) if hessian == "unit" else bend
+
+
+def barron(
+    prediction: Array,
+    target: Array,
+    *,
+    alpha: float = 1.0,
+    scale: float = 1.0,
+    hessian: str = "exact",
+) -> Iterator[Array]:
+    """(b / alpha) ((1 + s)^(alpha / 2) - 1), s = (r / c)^2 / b, b = |alpha - 2| (Barron 2019).
+
+    With x^2 = s, log(1 + s) = 2 log x + log(1 + 1 / s) for x > 1, where s itself may overflow.
+    """
+    residual = prediction - target
+    if alpha == 2:
+        yield from (part / (2 * scale**2) for part in squared_error(prediction, target))
+        return
+    if alpha == -np.inf:
+        with np.errstate(over="ignore"):
+            u = (residual / scale) ** 2 / 2
+        yield -np.expm1(-u)
+        weight = np.exp(-u) / scale**2
+        yield multiply(weight, residual)
+        yield weight if hessian == "majorizer" else multiply(weight, 1 - 2 * u)
+        return
+    gap = abs(np.asarray(alpha, residual.dtype) - 2)
+    size = abs(residual)
+    x = size / (scale * np.sqrt(gap))
+    near, large = x <= 1, np.maximum(x, 1)
+    m = (np.minimum(x, 1) / large) ** 2
+    log, rest = np.log(large), np.log1p(m)
+    both = 2 * log + rest
+    yield gap / 2 * both if alpha == 0 else gap / alpha * np.expm1(alpha / 2 * both)
+    with np.errstate(over="ignore"):
+        force, weight = (
+            np.exp(multiply(constant(residual, power), log) + (alpha / 2 - 1) * rest)
+            for power in (alpha - 1, alpha - 2)
+        )
+    yield np.copysign(force * np.where(near, size / scale**2, np.sqrt(gap) / scale), residual)
+    weight = weight / scale**2
+    bend = np.where(near, 1 + (alpha - 1) * m, m + (alpha - 1)) / (1 + m)
+    yield weight if hessian == "majorizer" else weight * bend
 
 
 def wing(

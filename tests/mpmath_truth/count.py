@@ -2,7 +2,7 @@
 
 from mpmath import mp, mpf  # type: ignore[import-untyped]
 
-from mpmath_truth.terms import Number, Sum, Truth, sign, sum_of
+from mpmath_truth.terms import Number, Sum, Truth, sum_of
 
 
 def with_terms(truth: Truth, *terms: Number) -> Truth:
@@ -70,18 +70,10 @@ def tweedie(prediction: Number, target: Number, *, power: float, link: str) -> T
     slope, bend = [mean, -observed], [second * mean, -first * observed]
     if link == "log":
         return Truth(value, [sum_of(*slope)], [sum_of(*bend)])
-    # The exponents of powers are made of the logarithm, and magnify its rounding.
-    condition = (abs(first) + abs(second)) * abs(z)
     return Truth(
-        Sum(value.exact, (1 + condition) * value.scale),
-        [sum_of(*(term / prediction for term in slope), condition=condition)],
-        [
-            sum_of(
-                *(term / prediction**2 for term in bend),
-                *(-term / prediction**2 for term in slope),
-                condition=condition,
-            )
-        ],
+        value,
+        [sum_of(*(term / prediction for term in slope))],
+        [sum_of(first * mean / prediction**2, power * observed / prediction**2)],
     )
 
 
@@ -106,53 +98,3 @@ def inverse_gaussian(prediction: Number, target: Number, *, hessian: str) -> Tru
         [sum_of(inverse, -target * inverse**2)],
         [sum_of(*bend)],
     )
-
-
-def student_t(prediction: Number, target: Number, *, df: float, scale: float, full: bool) -> Truth:
-    residual, width = prediction - target, mpf(df) * mpf(scale) ** 2
-    spread = width + residual**2
-    truth = Truth(
-        sum_of((mpf(df) + 1) / 2 * mp.log1p(residual**2 / width)),
-        [sum_of((mpf(df) + 1) * residual / spread)],
-        [sum_of((df + 1) * width / spread**2, -(df + 1) * residual**2 / spread**2)],
-    )
-    if not full:
-        return truth
-    rest = mp.loggamma(mpf(df) / 2) - mp.loggamma((mpf(df) + 1) / 2)
-    return with_terms(truth, rest + mp.log(mp.pi * width) / 2)
-
-
-def laplace(prediction: Number, target: Number, *, scale: float, full: bool) -> Truth:
-    residual = prediction - target
-    value, slope = sum_of(abs(residual) / scale), sum_of(mpf(sign(residual)) / scale)
-    truth = Truth(value, [slope], [sum_of(mpf(0))])
-    return with_terms(truth, mp.log(2 * mpf(scale))) if full else truth
-
-
-def log_normal(prediction: Number, target: Number, *, sigma: float, full: bool) -> Truth:
-    precision, log_y = 1 / mpf(sigma) ** 2, mp.log(target)
-    truth = Truth(
-        sum_of(
-            precision / 2 * prediction**2,
-            -precision * prediction * log_y,
-            precision / 2 * log_y**2,
-        ),
-        [sum_of(precision * prediction, -precision * log_y)],
-        [sum_of(precision)],
-    )
-    return with_terms(truth, log_y, mp.log(sigma), mp.log(2 * mp.pi) / 2) if full else truth
-
-
-def weibull(prediction: Number, target: Number, *, shape: float, full: bool) -> Truth:
-    log_y = mp.log(target)
-    power = mp.exp(shape * (log_y - prediction))
-    # The power's exponent is a difference, and its rounding is magnified.
-    condition = shape * (abs(log_y) + abs(prediction))
-    rising = sum_of(power, condition=condition)
-    value = sum_of(-shape * log_y, shape * prediction)
-    truth = Truth(
-        Sum(rising.exact + value.exact, rising.scale + value.scale),
-        [Sum(shape - shape * power, shape + shape * rising.scale)],
-        [Sum(mpf(shape) ** 2 * power, mpf(shape) ** 2 * rising.scale)],
-    )
-    return with_terms(truth, log_y, -mp.log(shape)) if full else truth

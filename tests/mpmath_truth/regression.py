@@ -219,6 +219,54 @@ def tukey(prediction: Number, target: Number, *, c: float, hessian: str) -> Trut
     return Truth(sum_of(value), [gradient], [bend])
 
 
+def lq(prediction: Number, target: Number, *, q: float, hessian: str) -> Truth:
+    residual = prediction - target
+    size, q = abs(residual), mpf(q)
+    if hessian == "unit" or q == 1:
+        bend = unit(hessian)
+    elif size == 0 and q < 2:
+        bend = Sum(mp.inf, mp.inf)
+    else:
+        bend = sum_of(q * (q - 1) * size ** (q - 2))
+    return Truth(sum_of(size**q), [sum_of(q * size ** (q - 1) * sign(residual))], [bend])
+
+
+def barron(
+    prediction: Number, target: Number, *, alpha: float, scale: float, hessian: str
+) -> Truth:
+    residual = prediction - target
+    square = (residual / mpf(scale)) ** 2
+    if alpha == 2:
+        constant = sum_of(1 / mpf(scale) ** 2)
+        return Truth(sum_of(square / 2), [sum_of(residual / mpf(scale) ** 2)], [constant])
+    if mp.isinf(alpha):
+        parts = welsch(prediction, target, c=mp.sqrt(2) * scale, hessian=hessian)
+        factor = 1 / mpf(scale) ** 2
+        value, gradient, bend = (
+            Sum(part.exact * factor, part.scale * factor, part.floor * factor)
+            for part in (parts.value, *parts.gradient, *parts.hessian)
+        )
+        return Truth(value, [gradient], [bend])
+    shape = mpf(alpha)
+    gap = abs(shape - 2)
+    s = square / gap
+    log = mp.log1p(s)
+    value = gap / 2 * log if alpha == 0 else gap / shape * mp.expm1(shape / 2 * log)
+    weight = mp.exp((shape / 2 - 1) * log) / mpf(scale) ** 2
+    # Beyond s = 1 the logarithm is known to more digits; what is before that, or left of it, is
+    # multiplied by the exponent, and so is its rounding.
+    noise = abs(shape / 2 - 1) * mp.log1p(min(s, 1 / s) if s else s)
+    gradient = sum_of(residual * weight, condition=noise, floor=abs(residual))
+    bend = sum_of(weight, condition=noise)
+    if hessian == "exact":
+        weight /= 1 + s
+        # A subnormal power is multiplied.
+        floor = (1 + abs(shape - 1) * s) / (1 + s)
+        bend = sum_of(weight, (shape - 1) * s * weight, condition=noise, floor=floor)
+    # The rounding of c^2 b.
+    return Truth(sum_of(value, condition=mpf(1) / 2), [gradient], [bend])
+
+
 def wing(prediction: Number, target: Number, *, width: float, curvature: float) -> Truth:
     residual = prediction - target
     size, base = abs(residual), curvature + abs(residual)

@@ -49,7 +49,7 @@ cdef Py_ssize_t rows_per_chunk(const Job* job) noexcept nogil:
     # Whole blocks; else at most a tile of rows.
     cdef Py_ssize_t rows = max(CLASS_CHUNK // job.classes, <Py_ssize_t>1)
     cdef Py_ssize_t block = block_rows(job)
-    if not in_blocks(job):
+    if job.block == NULL or not in_blocks(job):
         return min(rows, <Py_ssize_t>TILE)
     return max(rows - rows % block, block)
 
@@ -75,7 +75,7 @@ cdef Py_ssize_t read_labels(const Job* job, Py_ssize_t start, Py_ssize_t n, int6
     elif operand.size != sizeof(int64_t):
         convert(source, n, numbers)
         source = numbers
-    return job.tools.check_labels(source, n, job.classes, job.ignore_index, job.has_ignore_index,
+    return job.tools.check_labels(source, n, job.label_stop, job.ignore_index, job.has_ignore_index,
                                   label, bad)
 
 
@@ -317,6 +317,7 @@ cdef void row_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil:
     cdef char* hessian_row = line_after(logits + size)
     cdef char* probabilities = line_after(hessian_row + size)
     cdef char* tangent_row = line_after(probabilities + size)
+    cdef char* formula_scratch = line_after(tangent_row + size)
     cdef const void* weight = NULL
     cdef const Operand* prediction = &job.operands[PREDICTION]
     cdef const Operand* target = &job.operands[TARGET]
@@ -332,7 +333,8 @@ cdef void row_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil:
     memset(lanes, 0, sizeof(lanes))
     memset(&tile, 0, sizeof(tile))
     tile.classes = job.classes
-    tile.exponentials = exponentials if job.has_gradient else NULL
+    tile.exponentials = exponentials if job.has_gradient or job.block == NULL else NULL
+    tile.scratch = formula_scratch
     tile.label_weight = label_weight
     tile.step = step
     tile.class_weight = job.class_weight
@@ -340,6 +342,7 @@ cdef void row_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil:
     tile.smoothing = job.smoothing
     tile.parameters = job.parameters
     tile.stream = job.streaming and own_gradient and (own_hessian or not job.has_hessian)
+    put(job, label_weight, 0, 1)
     if job.labels:
         read_labels(job, start, stop - start, label, &bad)
     if job.operands[WEIGHT].data != NULL:
@@ -379,12 +382,19 @@ cdef void row_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil:
                 tile.row_label = label[row]
                 put(job, label_weight, 0, class_weight_of(job, label[row]))
                 job.row(&tile)
+            elif job.offset:
+                if own_prediction:
+                    load_classes(job, prediction, start + row, logits)
+                load_classes(job, target, start + row, probabilities)
+                less_offset(job, logits, probabilities, 0)
+                tile.logits = logits
+                job.row(&tile)
             else:
                 tile.probabilities = target.data + offset_of(job, target, start + row, &left)
                 if not own_target:
                     tile.probabilities = probabilities
                     load_classes(job, target, start + row, probabilities)
-                job.tools.soft_row(&tile)
+                job.soft_row(&tile)
         if job.has_gradient and not own_gradient:
             store_classes(job, gradient, start + row, tile.gradient)
         if job.has_hessian and not own_hessian:

@@ -148,6 +148,14 @@ cdef class Loss:
     cdef bint classes               # takes rows of classes, or of several predictions
     cdef tuple predictions          # the names of several predictions for one number; else ()
     cdef tuple domains              # of each of them: (lower, upper), or None
+    cdef bint has_block             # a formula of several rows at a time
+    cdef bint takes_labels          # as target,
+    cdef bint takes_rows            # of the prediction's shape,
+    cdef bint takes_label_lists     # of that shape too: labels, up to the first -1
+    cdef bint offset
+    cdef int relation
+    cdef bint mean_over_classes
+    cdef double negative
     cdef int reduction_
     cdef void* functions[2][MOST_LOOPS]
     cdef double parameters[2][MAX_PARAMETERS]
@@ -183,11 +191,14 @@ cdef class Loss:
         self.level = level
         self.elementwise = entry["elementwise"]
         self.classes = classes
+        self.has_block = "block" in entry["loops"] or len(entry["predictions"]) > 1
         self.predictions = entry["predictions"] if len(entry["predictions"]) > 1 else ()
         self.domains = domains
         self.reduction_ = reduction
         for real, suffix in enumerate(("f32", "f64")):
             for i, address in enumerate(entry[suffix]):
+                if entry["loops"][i] == "row":
+                    i = ROW_FUNCTION
                 self.functions[real][i] = <void*><size_t>address
             for i, number in enumerate(parameters[real]):
                 self.parameters[real][i] = number
@@ -216,6 +227,16 @@ cdef class Loss:
                 self.upper[i][real] = inward(upper, type_, -np.inf)
         self.output_name = output_name
         self.outputs = outputs
+
+    def _bind_classes(self, tuple targets, str classwise, bint mean_over_classes, double negative):
+        """Take over what kinds of target there are, and what becomes of them."""
+        self.takes_labels = "labels" in targets
+        self.takes_label_lists = "label_lists" in targets
+        self.offset = "offsets" in targets
+        self.takes_rows = self.takes_label_lists or self.offset or "probabilities" in targets
+        self.relation = RELATION_CODES[classwise]
+        self.mean_over_classes = mean_over_classes
+        self.negative = negative
 
     def __call__(self, prediction, target, weight=None, *, reduction=None, denominator=None,
                  out=None, n_threads=None):
@@ -367,7 +388,7 @@ cdef class Loss:
         cdef list arrays = None
         if self.level is None:
             raise TypeError(f"{type(self).__name__} was made without calling its constructor")
-        if self.elementwise and tangent is None:
+        if self.elementwise and self.relation == NO_RELATION and tangent is None:
             outputs = self.quick(&job, mode, prediction, target, weight, reduction, out)
         if outputs is None:
             # The job knows arrays by their memory alone: what was made from lists has to live on.
@@ -382,6 +403,8 @@ cdef class Loss:
                 self.check_interval(PREDICTION, prediction, job.real_size == 8, asked)
                 if job.numbers or not by_class:
                     self.check_interval(TARGET, target, job.real_size == 8, asked)
+            if self.takes_label_lists:
+                self.check_domain(arrays[TARGET], True, asked, -1, job.classes - 1)
             if self.domains:
                 for _, array, (lower, upper), _ in self.bounded(arrays):
                     self.check_domain(array, job.real_size == 8, asked, lower, upper)
@@ -389,8 +412,8 @@ cdef class Loss:
         except OutOfRange as error:
             # Rare, so the arrays are searched again, slowly, for what to say.
             self.explain(as_array("prediction", prediction), as_array("target", target),
-                         by_class and not job.numbers, job.labels, job.classes, job.real_size == 8,
-                         error.args[0])
+                         by_class and not job.numbers, job.labels, job.label_stop,
+                         job.real_size == 8, error.args[0])
         return outputs
 
     cdef object quick(self, Job* job, int mode, object prediction_, object target_, object weight_,
@@ -494,7 +517,8 @@ cdef class Loss:
         cdef list inputs = [("prediction", prediction), ("target", target)]
         job.real_size = 4 if dtype.itemsize <= 4 else 8
         real_type = cnp.NPY_FLOAT if job.real_size == 4 else cnp.NPY_DOUBLE
-        if self.elementwise and self.classes and shape_of(target) == shape:
+        if by_class and self.elementwise and self.relation == NO_RELATION and (
+                shape_of(target) == shape):
             # A loss on probabilities is elementwise unless the prediction has a class axis more.
             by_class = False
         job.numbers = len(self.predictions) > 0
@@ -504,19 +528,25 @@ cdef class Loss:
             rows = shape[:axis] + shape[axis + 1:]
             if job.numbers:
                 self.check_predictions(shape, axis, rows, target)
-            elif float_target and shape_of(target) == shape and not self.elementwise:
                 job.labels = False
-            elif not float_target and shape_of(target) == shape and not self.elementwise:
-                raise TypeError(
-                    f"target of the prediction's shape {shape} must hold probabilities of a "
-                    f"floating type, got dtype {target.dtype}"
-                )
-            elif shape_of(target) != rows:
+            elif self.takes_rows and shape_of(target) == shape:
+                if float_target == self.takes_label_lists:
+                    raise TypeError(
+                        f"target of the prediction's shape {shape} must hold "
+                        + ("labels of an integer" if self.takes_label_lists else
+                           "probabilities of a floating")
+                        + f" type, got dtype {target.dtype}"
+                    )
+                job.labels = False
+            elif not self.takes_labels or shape_of(target) != rows:
+                kinds = [f"{rows} (labels)"] if self.takes_labels else []
+                if self.takes_rows:
+                    kinds.append(f"{shape} (" + (
+                        "labels" if self.takes_label_lists else "log-probabilities" if self.offset
+                        else "probabilities") + ")")
                 raise ValueError(
-                    f"target must have shape {rows} (labels"
-                    + ("" if self.elementwise else f") or {shape} (probabilities")
-                    + f") for a prediction of shape {shape} with classes on axis {axis}, "
-                    f"got {shape_of(target)}"
+                    f"target must have shape {' or '.join(kinds)} for a prediction of shape {shape} "
+                    f"with classes on axis {axis}, got {shape_of(target)}"
                 )
             if shape[axis] == 0:
                 raise ValueError(f"prediction must have at least one class, got shape {shape}")
@@ -681,7 +711,7 @@ cdef class Loss:
         cdef double* slots = stack_slots
         cdef bint weighted = job.operands[WEIGHT].data != NULL
         cdef bint given = divisor != 0
-        cdef Py_ssize_t n = round_up(min(job.n, <Py_ssize_t>TILE))
+        cdef Py_ssize_t n = TILE if by_class else round_up(min(job.n, <Py_ssize_t>TILE))
         cdef int i
         job.tools = &self.level.tools[real]
         job.double_tools = &self.level.tools[1]
@@ -695,6 +725,17 @@ cdef class Loss:
         job.scratch = NULL
         job.streaming = streams(job)
         job.n_varying = self.n_varying
+        for i in range(self.n_varying):
+            if job.operands[VARYING + i].data == NULL:
+                fill(varying[i], self.varying[i], n, real)
+                job.constant_varying[i] = varying[i]
+        job.block = NULL
+        if by_class and self.has_block and not self.offset:
+            loop = BLOCK_FUNCTION
+            if job.numbers:
+                loop = PAIR_PRODUCT_LOOP if job.operands[TANGENT].data != NULL else PAIR_LOOP_OF[mode]
+            job.block = <class_function>self.functions[real][loop]
+        job.label_stop = job.classes + (self.relation == CUMULATIVE)
         job.chunk = rows_per_chunk(job) if by_class else ELEMENTWISE_CHUNK
         job.chunks = (job.n + (job.chunk - 1)) // job.chunk
         if job.chunks > 1:
@@ -728,10 +769,6 @@ cdef class Loss:
                 if job.has_gradient and not weighted:
                     fill(constant, job.scale, n, real)
                     job.constant_step = constant
-                for i in range(self.n_varying):
-                    if job.operands[VARYING + i].data == NULL:
-                        fill(varying[i], self.varying[i], n, real)
-                        job.constant_varying[i] = varying[i]
                 self.launch_timed(job, elementwise_chunk, real, mode, job.n, asked, 2**31 - 1)
                 if job.limited[PREDICTION] or job.limited[TARGET]:
                     check_bad(job)
@@ -804,7 +841,8 @@ cdef class Loss:
 
     cdef int check_domain(self, cnp.ndarray array, int real, int asked, double lower,
                           double upper) except -1:
-        # What lies outside of a loss's domain would come out as a plausible number.
+        # What lies outside of a loss's domain would come out as a plausible number, and labels that are
+        # no classes would be read.
         cdef Job job
         cdef int i
         cdef int real_type = cnp.NPY_DOUBLE if real else cnp.NPY_FLOAT
@@ -852,9 +890,9 @@ cdef class Loss:
         job.class_weight_double = NULL
         job.class_weight_sum = job.classes
         if self.class_weight is not None:
-            if cnp.PyArray_SIZE(self.class_weight) != job.classes:
+            if cnp.PyArray_SIZE(self.class_weight) != job.label_stop:
                 raise ValueError(
-                    f"class_weight must have one entry for each of the prediction's {job.classes} "
+                    f"class_weight must have one entry for each of the prediction's {job.label_stop} "
                     f"classes, got {self.class_weight.size}"
                 )
             job.class_weight_double = <double*>cnp.PyArray_DATA(self.class_weight)
@@ -874,25 +912,32 @@ cdef class Loss:
         cdef Py_ssize_t size = job.classes * job.real_size
         cdef Py_ssize_t rows = block_rows(job)
         cdef chunk_function function
-        cdef int threads, loop
+        cdef int threads
         # Strides of whole pages would put all classes into one set of the cache.
         job.block_stride = rows + 64 // job.real_size
-        if self.elementwise:
+        job.offset = self.offset
+        if self.relation != NO_RELATION:
+            self.choose_loops(job, real, mode)
+            function = classwise_chunk
+            job.relation = self.relation
+            job.negative = self.negative
+            job.class_share = 1 / <double>job.classes if self.mean_over_classes else 1
+            job.scratch_size = 6 * (classwise_width(job) * job.real_size + 64)
+        elif self.elementwise:
             self.choose_loops(job, real, mode)
             function = pick_chunk
             job.scratch_size = size
-        elif in_blocks(job):
-            loop = BLOCK_FUNCTION
-            if job.numbers:
-                loop = PAIR_PRODUCT_LOOP if job.operands[TANGENT].data != NULL else PAIR_LOOP_OF[mode]
-            job.block = <class_function>self.functions[real][loop]
+        elif job.block != NULL and in_blocks(job):
             function = block_chunk
             job.scratch_size = size * rows + size * job.block_stride * (
                 1 + job.has_hessian + (job.operands[TANGENT].data != NULL) + has_probabilities(job))
         else:
             job.row = <class_function>self.functions[real][ROW_FUNCTION]
+            job.soft_row = job.tools.soft_row if self.has_block else job.row
             function = row_chunk
             job.scratch_size = 5 * size
+            if job.block == NULL:
+                job.scratch_size += SCRATCH_ROWS * size + 3 * 64
         job.scratch_size = (job.scratch_size + 6 * 64) & ~<Py_ssize_t>63
         # Scratch for as many threads as there may be; what a thread does not touch is not there.
         threads = <int>min(<Py_ssize_t>thread_limit(asked), max(job.chunks, <Py_ssize_t>1))
@@ -906,6 +951,13 @@ cdef class Loss:
                      int real, Py_ssize_t start) except -1:
         cdef int which
         read_as = np.float64 if real else np.float32
+        if self.takes_label_lists:
+            at = first_where(target, self._is_no_list, classes, 0)
+            if at is not None:
+                raise IndexError(
+                    f"target holds the label {target[at]} at position {position(at)}, which is "
+                    f"neither one of the {classes} classes 0 to {classes - 1} nor -1"
+                )
         for name, array, (lower, upper), (axis, k) in self.bounded([prediction]):
             at = first_where(array, self._is_outside, (lower, upper, read_as), 0)
             if at is not None:
@@ -924,9 +976,11 @@ cdef class Loss:
             bounds = self.lower[which][real], self.upper[which][real], read_as
             at = first_where(array, self._is_outside, bounds, 0)
             if at is not None:
+                name = "target" if which == TARGET else "prediction"
+                what = "probabilities" if self.intervals[which] == (0, 1) else "numbers"
                 raise ValueError(
-                    f"{'target' if which == TARGET else 'prediction'} must hold numbers in "
-                    f"{interval(self.intervals[which])}, got {array[at]} at position {position(at)}"
+                    f"{name} must hold {what} in {interval(self.intervals[which])}, got {array[at]} "
+                    f"at position {position(at)}"
                 )
         raise RuntimeError("the arrays changed while they were read")
 
@@ -935,6 +989,10 @@ cdef class Loss:
         labels = block if block.dtype.kind in "biu" else block.astype(np.float64)
         bad = ~((labels >= 0) & (labels < classes) & (labels == np.floor(labels)))
         return bad & (labels != self.ignore_index) if self.has_ignore_index else bad
+
+    def _is_no_list(self, block, classes):
+        """Return where a block of lists of labels holds neither a class nor -1."""
+        return (block < -1) | (block >= classes)
 
     def _is_outside(self, block, bounds):
         """Return where a block, as the type that it is read as, is out of bounds."""

@@ -77,7 +77,8 @@ def sweep(list losses, prediction_, target_, weight, n_threads):
     cdef Job job
     cdef ParameterSet* sets
     for loss in losses:
-        if (not loss.elementwise or loss.predictions or loss.n_varying != first.n_varying
+        if (not loss.elementwise or loss.relation != NO_RELATION or loss.predictions
+                or loss.n_varying != first.n_varying
                 or any(array is not None for array in loss.varying_arrays)):
             return None
     if first.classes and shape_of(target) != shape_of(prediction):
