@@ -182,7 +182,28 @@ array([[-0.1, -0.5, -0.9],
         "counts",
         "Targets 0, 1, 2, …: calls, claims, clicks. The prediction is the logarithm of the rate; "
         "add the logarithm of the exposure to it.",
-        (Choice("Poisson", "the variance grows as the mean; finds the mean even if not"),),
+        (
+            Choice("Poisson", "the variance grows as the mean; finds the mean even if not"),
+            Choice(
+                "NegativeBinomial",
+                "counts that vary more: a large count pulls less",
+                {"alpha": (0.1, 0.5, 2.0)},
+            ),
+        ),
+    ),
+    Task(
+        "amounts",
+        "Positive targets whose spread grows with their mean: costs, durations, volumes. The "
+        "prediction is the logarithm of the mean.",
+        (
+            Choice("Gamma", "the spread is a share of the mean; positive targets"),
+            Choice(
+                "Tweedie",
+                "amounts with many zeros among them: claims per policy, rain",
+                {"power": (1.1, 1.5, 1.9)},
+            ),
+            Choice("InverseGaussian", "longer tails than Gamma's; positive targets"),
+        ),
     ),
     Task(
         "uncertainty",
@@ -242,6 +263,18 @@ array([[-0.1, -0.5, -0.9],
                 "HingeEmbedding",
                 "draws together what is alike, drives the rest as far as the margin apart",
                 {"margin": (0.5, 1.0, 2.0)},
+            ),
+        ),
+    ),
+    Task(
+        "ranking of pairs",
+        "Which of two is better: a row has the scores of both, and the target is 1 where the first "
+        "is, else 0. For probabilities take BinaryCrossEntropy of the scores' difference.",
+        (
+            Choice(
+                "MarginRanking",
+                "scores that are far enough apart cost nothing",
+                {"margin": (0.1, 0.5, 1.0)},
             ),
         ),
     ),

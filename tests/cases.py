@@ -271,6 +271,7 @@ def grid(case: Case, dtype: npt.DTypeLike) -> tuple[Array, Array]:
     target = _extremes(domain, dtype)[::3]
     ends = [end for end in domain if np.isfinite(end)]
     target = np.unique(np.concatenate([target, np.array(ends, dtype), np.array([0.25], dtype)]))
+    target = target[target.astype(float) >= domain[0]]  # whose end may be too small for the dtype
     if "labels" in fields(case.loss_class):
         # Judge what is made of the margin, not the rounding of a soft label to -1 or 1.
         target = target[_difference_is_exact(2 * target, np.ones_like(target))]
@@ -343,8 +344,11 @@ def _parameters(
     """Many of all combinations of ordinary and extreme predictions and targets."""
     everything = (-np.inf, np.inf)
     domains = [case.loss_class.domains.get(name, everything) for name in case.predictions]
-    domains.append(case.loss().target_domain)
-    values = [_extremes(domain, dtype)[::2] for domain in domains]
+    domain = case.loss().target_domain
+    values = [_extremes(domain, dtype)[::2] for domain in (*domains, domain)]
+    if "labels" in fields(case.loss_class):
+        # Judge what is made of the margin, not the rounding of a soft label to -1 or 1.
+        values[-1] = np.array(domain, dtype)
     columns = [
         np.concatenate([random.choice(v, 250), random.choice(v[abs(v) < 20], 250)]) for v in values
     ]

@@ -262,6 +262,23 @@ def test_barron_is_continuous_in_alpha(dtype: Any, level: str) -> None:
         assert_true(found[2], flat([one.hessian for one in truths]), ulps.hessian, dtype, where)
 
 
+@all_dtypes
+@pytest.mark.parametrize("link", ["log", "identity"])
+@pytest.mark.parametrize(
+    "power", [-20.3, -2.7, -1e-17, 1 + 2.0**-20, 1.1, 1.9, 2 - 2.0**-20, 2 + 2.0**-20, 3.7, 20.3]
+)
+def test_tweedie_at_any_power(power: float, link: str, dtype: Any, level: str) -> None:
+    case = Case(fl.Tweedie, {"power": power, "link": link}, "numbers")
+    prediction, target = grid(case, dtype)
+    where = list(zip(prediction.tolist(), target.tolist(), strict=True))
+    truths = [truth(case, dtype, mpf(p), mpf(t)) for p, t in where]
+    found = case.loss(reduction="none").value_grad_hess(prediction, target)
+    ulps = ULPS[dtype]
+    assert_true(found[0], [one.value for one in truths], ulps.value, dtype, where)
+    assert_true(found[1], flat([one.gradient for one in truths]), ulps.gradient, dtype, where)
+    assert_true(found[2], flat([one.hessian for one in truths]), ulps.hessian, dtype, where)
+
+
 MANY = {
     "pinball": (fl.Pinball, "quantile", {"hessian": "unit"}),
     "expectile": (fl.Expectile, "level", {"half": True}),

@@ -78,9 +78,9 @@ class Curve:
         at = 1 if target is None else target
         if loss.prediction_domain == (0, 1):
             return cls(loss, "probability", f", target = {at:g}", (0, 1), at)
-        if high == 1:
-            return cls(loss, "logit", f", target = {at:g}", (-6, 6), at)
         rest = "".join(f", {name} = {value:g}" for name, value in _others(loss).items())
+        if high == 1:
+            return cls(loss, "logit", f", target = {at:g}{rest}", (-6, 6), at)
         end = _reach(loss)
         residual = cls(loss, "residual", f": prediction − target{rest}", (-end, end), 0)
         if target is None and low == -np.inf and residual.is_of_residuals():

@@ -40,11 +40,20 @@ cdef inline void poisson_identity_full(real prediction, real target, real eps, d
     value[0] = value[0] + stirling(target)
 
 
+cdef inline void exp_factors(real z, real* near, real* far) noexcept nogil:
+    # near far = exp(z). Beyond what one number can hold far is not 1: a number times both may be
+    # ordinary.
+    cdef real reach = 80.0 if sizeof(real) == sizeof(float) else 700.0
+    cdef bint whole = fabs(z) < reach
+    near[0] = exp(z if whole else 0.5 * z)
+    far[0] = 1.0 if whole else near[0]
+
+
 cdef inline void gamma(real prediction, real target,
                        real* value, real* gradient, real* hessian) noexcept nogil:
-    # exp(-z) may overflow where y exp(-z) does not, but not its square root.
-    cdef real root = exp(-0.5 * prediction)
-    cdef real ratio = target * root * root
+    cdef real near, far
+    exp_factors(-prediction, &near, &far)
+    cdef real ratio = target * near * far
     value[0] = prediction + ratio
     gradient[0] = 1.0 - ratio
     hessian[0] = ratio
@@ -65,94 +74,113 @@ cdef inline double lost(double x, double y) noexcept nogil:
     return (x - (sum - part)) + (y - part)
 
 
-cdef inline real half_power(double base, double power, real log_x, real log_x_low) noexcept nogil:
-    # x^((base - power) / 2), with the exponent in two parts. Roots of powers, because these do not
-    # overflow before the terms do that they are multiplied into.
-    cdef double exponent = 0.5 * base - 0.5 * power
+cdef inline void power_factors(double base, double power, real log_x, real log_x_low,
+                               real* near, real* far) noexcept nogil:
+    # near far = x^(base - power), as in exp_factors. The exponent is in two parts.
+    cdef real reach = 80.0 if sizeof(real) == sizeof(float) else 700.0
+    cdef double exponent = base - power
     cdef real high = exponent
-    cdef real low = (exponent - high) + lost(0.5 * base, -0.5 * power)
-    return exp_product(high, low, log_x, log_x_low, 0.0)
+    cdef real low = (exponent - high) + lost(base, -power)
+    cdef bint whole = fabs(high * log_x) < reach
+    cdef real share = 1.0 if whole else 0.5
+    near[0] = exp_product(share * high, share * low, log_x, log_x_low, 0.0)
+    far[0] = 1.0 if whole else near[0]
 
 
 cdef inline void tweedie(real prediction, real target, double power,
                          real* value, real* gradient, real* hessian) noexcept nogil:
     # For 1 < p < 2: two terms that are never large both. Beyond the clip powers are 0 and infinite,
     # however near p is to 1 or 2.
-    cdef real z = clip(prediction, -1e19, 1e19)
+    cdef real z = clip(prediction, -1.0e19, 1.0e19)
     cdef real first = 1.0 - power
     cdef real second = 2.0 - power
-    cdef real near = half_power(1.0, power, z, 0.0)
-    cdef real far = half_power(2.0, power, z, 0.0)
-    cdef real observed = product(product(target, near), near)
-    value[0] = far / second * far - observed / first
-    gradient[0] = far * far - observed
-    hessian[0] = second * far * far - first * observed
+    cdef real near, far, mean_near, mean_far
+    power_factors(1.0, power, z, 0.0, &near, &far)
+    power_factors(2.0, power, z, 0.0, &mean_near, &mean_far)
+    cdef real mean = mean_near * mean_far
+    cdef real observed = product(product(target, near), far)
+    value[0] = mean_near / second * mean_far - observed / first
+    gradient[0] = mean - observed
+    hessian[0] = second * mean - first * observed
 
 
 cdef inline void tweedie_outer(real prediction, real target, double power, double base,
                                real* value, real* gradient, real* hessian) noexcept nogil:
     # For p < 1 and p > 2, where both terms grow on one side. Of their powers of exp(z) the lesser one,
     # exp((base - p) z), is a factor of both: base = 1 below and 2 above.
-    cdef real z = clip(prediction, -1e19, 1e19)
+    cdef real z = clip(prediction, -1.0e19, 1.0e19)
     cdef real first = 1.0 - power
     cdef real second = 2.0 - power
-    cdef real root = half_power(base, power, z, 0.0)
-    cdef real near = exp(<real>(0.5 * (1.0 - base)) * z)
-    cdef real far = exp(<real>(2.0 - base) * z)
-    cdef real observed = product(product(target, near), near)
-    value[0] = product(product(far / second - observed / first, root), root)
-    gradient[0] = product(product(far - observed, root), root)
-    hessian[0] = product(product(second * far - first * observed, root), root)
+    cdef real near, far, observed_near, observed_far
+    power_factors(base, power, z, 0.0, &near, &far)
+    exp_factors(<real>(1.0 - base) * z, &observed_near, &observed_far)
+    cdef real mean = exp(<real>(2.0 - base) * z)
+    cdef real observed = product(product(target, observed_near), observed_far)
+    value[0] = product(product(mean / second - observed / first, near), far)
+    gradient[0] = product(product(mean - observed, near), far)
+    hessian[0] = product(product(second * mean - first * observed, near), far)
 
 
 cdef inline void tweedie_identity(real prediction, real target, double power,
                                   real* value, real* gradient, real* hessian) noexcept nogil:
     # Each is a sum times a power of the mean; a sum of 0 wins over a power that is infinite.
+    # Subnormal numbers are lifted, lest they vanish before their factor is met.
+    cdef real small = 1.0e-36 if sizeof(real) == sizeof(float) else 1.0e-290
+    cdef real up = 262144.0 if sizeof(real) == sizeof(float) else 1073741824.0
     cdef real log_x = log_high(prediction)
     cdef real log_x_low = log_low(prediction)
     cdef real first = 1.0 - power
     cdef real second = 2.0 - power
-    cdef real root = half_power(1.0, power, log_x, log_x_low)
-    cdef real steep = half_power(0.0, power, log_x, log_x_low)
-    cdef real curved = half_power(-1.0, power, log_x, log_x_low)
-    cdef real bend = multiply_add(first, prediction, <real>power * target)
-    value[0] = product(product(prediction / second - target / first, root), root)
-    gradient[0] = product(product(prediction - target, steep), steep)
-    hessian[0] = product(product(bend, curved), curved)
+    cdef real ratio = (2.0 - power) / (1.0 - power)
+    cdef real near, far, steep_near, steep_far, curved_near, curved_far
+    power_factors(1.0, power, log_x, log_x_low, &near, &far)
+    power_factors(0.0, power, log_x, log_x_low, &steep_near, &steep_far)
+    power_factors(-1.0, power, log_x, log_x_low, &curved_near, &curved_far)
+    cdef real lift = up if (prediction < small) & (fabs(target) < 1.0e-20) else 1.0
+    cdef real mean = lift * prediction * lift
+    cdef real observed = lift * target * lift
+    cdef real sum = multiply_add(-ratio, observed, mean)
+    cdef real bend = multiply_add(first, mean, <real>power * observed)
+    value[0] = product(product(sum, near) / lift / lift / second, far)
+    gradient[0] = product(product(prediction - target, steep_near), steep_far)
+    hessian[0] = product(product(bend, curved_near) / lift / lift, curved_far)
 
 
 cdef inline void negative_binomial(real prediction, real target, double alpha, double log_alpha,
                                    real* value, real* gradient, real* hessian) noexcept nogil:
     # The value is y (L - z) + L / alpha with L = log(1 + t), t = alpha e^z. Beyond `most` L is
-    # z + log alpha to the last digit, while e^z is about to overflow. With e = exp(-|z|), fractions
-    # of e^z are expanded by e where z > 0. A small t is lost in float32 before t / alpha is, so L /
-    # alpha is then e^z (1 - t / 2).
+    # z + log alpha to the last digit, while e^z is about to overflow. With e = exp(-|z|) = near far,
+    # fractions of e^z are expanded by e where z > 0. A small t is lost in float32 before t / alpha
+    # is, so L / alpha is then e^z (1 - t / 2).
     cdef real most = 87.0 if sizeof(real) == sizeof(float) else 700.0
     cdef real dispersion = alpha
     cdef bint rising = prediction > 0.0
     cdef bint steep = prediction > most
-    cdef real e = exp_nonpositive(-fabs(prediction))
+    cdef real near, far
+    exp_factors(-fabs(prediction), &near, &far)
+    cdef real e = near * far
     cdef real scaled_rate = 1.0 if rising else e
     cdef real scaled_one = e if rising else 1.0
     cdef real rate = scaled_rate / scaled_one
     cdef real t = dispersion * scaled_rate / scaled_one
-    cdef bint flat = t < 1e-8
+    cdef bint flat = t < 1.0e-8
     cdef real log_one_plus_t = log1p(t)
     cdef real total = prediction + <real>log_alpha if steep else log_one_plus_t
     cdef real lead = <real>log_alpha if steep else log_one_plus_t - prediction
     cdef real denominator = multiply_add(dispersion, scaled_rate, scaled_one)
-    cdef real scaled_target = target * scaled_one
+    cdef real scaled_target = target * (near if rising else 1.0) * (far if rising else 1.0)
     value[0] = product(target, lead) + (
         rate * multiply_add(-0.5, t, 1.0) if flat else total / dispersion)
     gradient[0] = (scaled_rate - scaled_target) / denominator
-    hessian[0] = e / denominator * (multiply_add(dispersion, target, 1.0) / denominator)
+    hessian[0] = near / denominator * (multiply_add(dispersion, target, 1.0) / denominator) * far
 
 
 cdef inline void inverse_gaussian(real prediction, real target,
                                   real* value, real* gradient, real* hessian) noexcept nogil:
-    cdef real root = exp(-0.5 * prediction)
-    cdef real inverse = root * root
-    cdef real ratio = target * root * root
+    cdef real near, far
+    exp_factors(-prediction, &near, &far)
+    cdef real inverse = near * far
+    cdef real ratio = target * near * far
     cdef real excess = ratio - 1.0
     value[0] = 0.5 * excess / target * excess
     gradient[0] = -product(excess, inverse)
@@ -162,6 +190,7 @@ cdef inline void inverse_gaussian(real prediction, real target,
 cdef inline void inverse_gaussian_fisher(real prediction, real target,
                                          real* value, real* gradient,
                                          real* hessian) noexcept nogil:
-    cdef real root = exp(-0.5 * prediction)
+    cdef real near, far
+    exp_factors(-prediction, &near, &far)
     inverse_gaussian(prediction, target, value, gradient, hessian)
-    hessian[0] = root * root
+    hessian[0] = near * far

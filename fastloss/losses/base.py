@@ -303,7 +303,7 @@ class Loss(Parameters, driver.Loss):
     prediction_domain: ClassVar[tuple[float, float]] = NUMBERS
     target_domain: ClassVar[tuple[float, float]] = NUMBERS
     # Whether a prediction has a class axis that its target lacks: never, if so asked, always; or an
-    # axis of several predictions for one target, a distribution's parameters.
+    # axis of several predictions for one target, such as a distribution's parameters.
     class_axis: ClassVar[Literal["none", "optional", "always", "parameters"]] = "none"
     # What a target may be: numbers against numbers; and with a class axis in the prediction alone
     # labels, with one in both probabilities, label_lists (labels up to the first -1) or offsets
@@ -390,7 +390,9 @@ class Loss(Parameters, driver.Loss):
     @property
     def predictions(self) -> tuple[str, ...]:
         """What the predictions for one target are; of a loss over classes nothing is said."""
-        found: tuple[str, ...] = kernels.active().formulas[self._of_numbers()._kernel()]["predictions"]
+        found: tuple[str, ...] = kernels.active().formulas[self._of_numbers()._kernel()][
+            "predictions"
+        ]
         return found
 
     def _of_numbers(self) -> Loss:

@@ -111,7 +111,6 @@ class Poisson(Loss, kernel="poisson"):
         return {"eps": self.eps, "stretch": 1.0 if self.hessian == "exact" else math.exp(0.7)}
 
 
-
 class Gamma(Loss, kernel="gamma"):
     r"""Negative log-likelihood of positive amounts whose spread grows as their mean.
 
@@ -165,7 +164,6 @@ class Gamma(Loss, kernel="gamma"):
 
     def _kernel(self) -> str:
         return "gamma" if self.link == "log" else "gamma_identity"
-
 
 
 class Tweedie(Loss, kernel="tweedie"):

@@ -7,14 +7,22 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 
-from fastloss.losses.base import NON_NEGATIVE, Array, Interval, Loss
-from fastloss.losses.binary import BinaryCrossEntropy, Hinge, SquaredHinge
+from fastloss.losses.base import NON_NEGATIVE, Array, Deciding, Interval, Loss
+from fastloss.losses.binary import (
+    SIGN,
+    BinaryCrossEntropy,
+    Hinge,
+    Labels,
+    SquaredHinge,
+    label_domain,
+)
 from fastloss.losses.multiclass import check_classes
 
 __all__ = [
     "CategoricalHinge",
     "CrammerSinger",
     "Entmax15",
+    "MarginRanking",
     "MultiMargin",
     "MulticlassPerceptron",
     "MulticlassSparsemax",
@@ -719,3 +727,63 @@ class NoiseContrastive(Loss, kernel="binary_cross_entropy"):
 
     def _of_numbers(self) -> Loss:
         return BinaryCrossEntropy()
+
+
+class MarginRanking(Loss, kernel="margin_ranking"):
+    r"""Two scores, of which the one that the label names has to be ahead by a margin.
+
+    With a the first score and b the second, y the label as 1 where the first is to be ahead and -1
+    where the second is, and m the margin:
+
+    .. math::
+        \ell = \max(0, m - y (a - b)), \quad
+        g_a = -y\, [\,y (a - b) < m\,], \quad g_b = -g_a, \quad h = 0
+
+    Parameters
+    ----------
+    margin : float, default 0.0
+        Not negative.
+    labels : {"01", "pm1"}, default "01"
+        The targets' convention: 0 and 1, or -1 and 1.
+    axis : int, default -1
+        The axis of the two scores.
+    reduction : {"mean", "sum", "none"}, default "mean"
+
+    Notes
+    -----
+    At y (a - b) = m the sub-gradient is 0, where PyTorch has that of the other side. PyTorch takes
+    the two scores as arguments of their own. A target between the two labels is a y between -1 and
+    1; the labels' convention is not checked.
+
+    See Also
+    --------
+    Hinge : of one score.
+    BinaryCrossEntropy : of the difference of the scores, RankNet's loss.
+
+    References
+    ----------
+    R. Herbrich, T. Graepel and K. Obermayer, *Large Margin Rank Boundaries for Ordinal Regression*,
+    2000.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> loss = fl.MarginRanking(margin=0.5)
+    >>> loss.value_and_grad([[1.0, 0.0], [1.0, 0.0]], [1, 0], reduction="sum")
+    (1.5, array([[ 0.,  0.],
+           [ 1., -1.]]))
+    """
+
+    margin: Annotated[float, NON_NEGATIVE] = 0.0
+    labels: Labels = "01"
+    axis: int = -1
+
+    class_axis: ClassVar[Literal["none", "optional", "always", "parameters"]] = "parameters"
+    target_domain = Deciding(label_domain)
+    aliases: ClassVar[dict[str, dict[str, Any]]] = {
+        "margin_ranking_loss": {"labels": "pm1"},
+        "MarginRankingLoss": {"labels": "pm1"},
+    }
+
+    def _kernel_parameters(self, dtype: np.dtype[Any]) -> dict[str, float]:
+        return {"margin": self.margin, **SIGN[self.labels]}

@@ -25,14 +25,14 @@ __all__ = [
 Hessian = Literal["exact", "fisher"]
 
 
-def _split(prediction: Array, axis: int) -> tuple[Array, Array]:
+def split(prediction: Array, axis: int) -> tuple[Array, Array]:
     """The two predictions, each of the target's shape."""
     axis = axis if prediction.ndim > 1 else 0
     first, second = np.moveaxis(prediction, axis, 0)
     return first, second
 
 
-def _joined(first: Array, second: Array, axis: int) -> Array:
+def joined(first: Array, second: Array, axis: int) -> Array:
     """The derivatives by the two predictions, where those stand."""
     return np.stack(np.broadcast_arrays(first, second), axis if first.ndim else 0)
 
@@ -48,27 +48,27 @@ def gaussian_nll(
     axis: int = -1,
 ) -> Iterator[Array]:
     """log(v) / 2 + r^2 / (2 v) of the mean and of v, log v or log(v) / 2."""
-    mean, spread = _split(prediction, axis)
+    mean, spread = split(prediction, axis)
     residual = mean - target
     constant = residual.dtype.type(np.log(2 * np.pi) / 2 if full else 0)
     if parametrisation == "variance":
         variance = np.maximum(spread, np.asarray(eps, spread.dtype))
         yield (np.log(variance) + residual**2 / variance) / 2 + constant
         slope = (1 - residual**2 / variance) / variance / 2
-        yield _joined(residual / variance, slope, axis)
+        yield joined(residual / variance, slope, axis)
         bend = residual**2 / variance - 0.5 if hessian == "exact" else 0.5
-        yield _joined(1 / variance, bend / variance**2, axis)
+        yield joined(1 / variance, bend / variance**2, axis)
         mixed = -residual / variance**2 if hessian == "exact" else np.zeros_like(residual)
-        yield _joined(mixed, mixed, axis)
+        yield joined(mixed, mixed, axis)
         return
     factor = 0.5 if parametrisation == "log_variance" else 1
     z = residual * np.exp(-factor * spread)
     yield factor * spread + z**2 / 2 + constant
-    yield _joined(z * np.exp(-factor * spread), factor * (1 - z**2), axis)
+    yield joined(z * np.exp(-factor * spread), factor * (1 - z**2), axis)
     bend = z**2 if hessian == "exact" else np.ones_like(z)
-    yield _joined(np.exp(-2 * factor * spread), 2 * factor**2 * bend, axis)
+    yield joined(np.exp(-2 * factor * spread), 2 * factor**2 * bend, axis)
     mixed = -2 * factor * z * np.exp(-factor * spread) * (hessian == "exact")
-    yield _joined(mixed, mixed, axis)
+    yield joined(mixed, mixed, axis)
 
 
 def log_normal_nll(
@@ -93,21 +93,21 @@ def _location_scale(
 
     `information`, where given, is Fisher's at scale 1, instead of the Hessian.
     """
-    location, log_scale = _split(prediction, axis)
+    location, log_scale = split(prediction, axis)
     inverse = np.exp(-log_scale)
     z = (location - target) * inverse
     value, slope, bend = pieces(z)
     yield log_scale + value
-    yield _joined(slope * inverse, 1 - z * slope, axis)
+    yield joined(slope * inverse, 1 - z * slope, axis)
     if information is None:
         rise = slope + z * bend
-        yield _joined(bend * inverse**2, z * rise, axis)
+        yield joined(bend * inverse**2, z * rise, axis)
         mixed = -rise * inverse
     else:
         first, second, both = (np.full_like(z, x) for x in information)
-        yield _joined(first * inverse**2, second, axis)
+        yield joined(first * inverse**2, second, axis)
         mixed = both * inverse
-    yield _joined(mixed, mixed, axis)
+    yield joined(mixed, mixed, axis)
 
 
 def laplace_nll(

@@ -10,12 +10,14 @@ import numpy.typing as npt
 
 from fastloss.reference import binary as binary_losses
 from fastloss.reference.array import Array
+from fastloss.reference.distribution import joined, split
 from fastloss.reference.multiclass import cross_entropy, label_weight
 
 __all__ = [
     "categorical_hinge",
     "crammer_singer",
     "entmax15",
+    "margin_ranking",
     "multi_margin",
     "multiclass_perceptron",
     "multiclass_sparsemax",
@@ -274,3 +276,17 @@ def _fenchel_young(rows: Array, target: Array, weight: Array, alpha: float) -> I
     yield gradient
     bend = (root > 0).astype(rows.dtype) if alpha == 2 else root
     yield bend * (1 - bend / bend.sum(-1, keepdims=True))
+
+
+def margin_ranking(
+    prediction: Array, target: Array, *, margin: float = 0.0, labels: str = "01", axis: int = -1
+) -> Iterator[Array]:
+    """max(0, margin - y (a - b)) of two scores."""
+    first, second = split(prediction, axis)
+    y = binary_losses.signs(target, labels)
+    slack = np.maximum(margin - y * (first - second), 0)
+    yield slack
+    pull = np.where(slack > 0, y, slack)
+    yield joined(-pull, pull, axis)
+    yield np.zeros_like(prediction)
+    yield np.zeros_like(prediction)

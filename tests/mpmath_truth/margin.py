@@ -9,6 +9,7 @@ from mpmath import mp, mpf  # type: ignore[import-untyped]
 
 import fastloss as fl
 from fastloss.losses.base import snake_case
+from mpmath_truth.binary import label as label_of
 from mpmath_truth.multiclass import cross_entropy
 from mpmath_truth.terms import Number, Sum, Truth, sum_of
 
@@ -285,3 +286,20 @@ def noise_contrastive(
 ) -> Truth:
     logits = [z - q for z, q in zip(prediction, target, strict=True)]
     return _classwise(logits, [k == 0 for k in range(len(logits))], "binary_cross_entropy")
+
+
+def margin_ranking(
+    prediction: Sequence[Number], target: Number, *, margin: float, labels: str, axis: int
+) -> Truth:
+    y, lead = label_of(target, labels), prediction[0] - prediction[1]
+    with mp.workprec(3000):  # exact: whether there is any slack is all that counts
+        slack = margin - y * (prediction[0] - prediction[1])
+    # A hard label has no rounding; another is known to the size of its terms.
+    size = mpf(margin) + abs(lead) * (1 + abs(y) if abs(y) < 1 else 1)
+    pull = y if slack > 0 else mpf(0)
+    nothing = [sum_of(mpf(0))] * 2
+    return Truth(
+        Sum(max(slack, mpf(0)), size if slack > 0 else mpf(0)),
+        [sum_of(-pull), sum_of(pull)] if abs(y) == 1 else [Sum(-pull, 2), Sum(pull, 2)],
+        nothing,
+    )

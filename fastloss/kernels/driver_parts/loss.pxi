@@ -1012,7 +1012,7 @@ cdef int check_bad(const Job* job) except -1:
 cdef double inward(double bound, type_, double side) except? -1:
     # The first number of a type that is within a bound.
     rounded = type_(bound)
-    if (rounded < bound) if side > 0 else (rounded > bound):
+    if (float(rounded) < bound) if side > 0 else (float(rounded) > bound):
         rounded = np.nextafter(rounded, type_(side))
     return rounded
 
