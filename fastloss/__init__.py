@@ -7,6 +7,7 @@ from fastloss.losses import binary, count, linear, multiclass, regression
 from fastloss.losses.base import Loss, Partial
 from fastloss.losses.binary import *
 from fastloss.losses.count import *
+from fastloss.losses.custom import custom
 from fastloss.losses.linear import *
 from fastloss.losses.multiclass import *
 from fastloss.losses.names import get, losses
@@ -15,7 +16,7 @@ from fastloss.losses.regression import *
 __version__ = "0.1.0"
 
 # Type checkers follow a family's list, and no computed one.
-__all__ = ["Loss", "Partial", "get", "losses", "set_cache_limit", "show_config"]
+__all__ = ["Loss", "Partial", "custom", "get", "losses", "set_cache_limit", "show_config"]
 __all__ += regression.__all__
 __all__ += count.__all__
 __all__ += binary.__all__

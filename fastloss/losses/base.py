@@ -263,8 +263,7 @@ class Loss(Parameters, driver.Loss):
     def __post_init__(self) -> None:
         super().__post_init__()
         level = kernels.active()
-        kernel = self._kernel()
-        entry = level.formulas[kernel]
+        entry = self._entry(level)
         varying = [
             np.array(v) if isinstance(v, tuple) else v
             for v in (getattr(self, name) for name in entry["varying"])
@@ -275,7 +274,7 @@ class Loss(Parameters, driver.Loss):
             parameters.append([numbers[name] for name in entry["parameters"]])
         self._bind(
             level,
-            kernel,
+            entry,
             driver.REDUCTION_CODES[self.reduction],
             parameters,
             varying,
@@ -287,6 +286,10 @@ class Loss(Parameters, driver.Loss):
             getattr(self, "class_weight", None),
             self.prediction_domain if np.isfinite(self.prediction_domain[0]) else None,
         )
+
+    def _entry(self, level: driver.Level) -> dict[str, Any]:
+        """Return the tile functions and what they are called with."""
+        return level.formulas[self._kernel()]
 
     def _kernel(self) -> str:
         """Return the name of the formula; a hyper-parameter may choose among several."""

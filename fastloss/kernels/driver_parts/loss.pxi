@@ -6,7 +6,7 @@ cdef enum:
 cdef enum:
     MODE_VALUE, MODE_GRADIENT, MODE_VALUE_GRADIENT, MODE_GRADIENT_HESSIAN, MODE_ALL
     MODES
-    MAX_PARAMETERS = 8
+    MAX_PARAMETERS = 32
 
 cdef enum:
     # As in expand.py's LOOPS. For a loss over classes: of a block, of a row.
@@ -139,7 +139,10 @@ cdef class Loss:
     """What every loss shares; see :class:`fastloss.losses.base.Loss` for its public face."""
 
     cdef Level level
+    cdef object after               # called after each call, to raise what happened in it; None
+    cdef object entry               # keeps the tile functions alive
     cdef bint elementwise           # has an elementwise formula
+    cdef bint single                # has one tile function, which stores what it has a place for
     cdef bint classes               # takes rows of classes
     cdef int reduction_
     cdef void* functions[2][LOOPS]
@@ -163,15 +166,20 @@ cdef class Loss:
     cdef double lower
     cdef double upper
 
-    def _bind(self, Level level, str kernel, int reduction, parameters, varying, bint classes,
+    def _bind(self, Level level, dict entry, int reduction, parameters, varying, bint classes,
               int axis, ignore_index, double smoothing, bint empty_is_zero, class_weight, domain):
         """Take over checked hyper-parameters as numbers. Called once, by the constructor."""
         cdef int real, i
-        entry = level.formulas[kernel]
         self.level = level
+        self.entry = entry
+        self.after = entry.get("after")
+        self.single = len(entry["f32"]) == 1
         self.elementwise = entry["elementwise"]
         self.classes = classes
         self.reduction_ = reduction
+        if len(parameters[0]) > MAX_PARAMETERS:
+            raise ValueError(
+                f"a formula may have {MAX_PARAMETERS} parameters, got {len(parameters[0])}")
         for real, suffix in enumerate(("f32", "f64")):
             for i, address in enumerate(entry[suffix]):
                 self.functions[real][i] = <void*><size_t>address
@@ -328,6 +336,8 @@ cdef class Loss:
                 if not by_class:
                     self.check_domain(target, job.real_size == 8, asked)
             self.execute(&job, mode, by_class, reduction, divisor, asked, result)
+            if self.after is not None:
+                self.after()
         except OutOfRange as error:
             # Rare, so the arrays are searched again, slowly, for what to say.
             self.explain(as_array("prediction", prediction), as_array("target", target), by_class,
@@ -629,7 +639,9 @@ cdef class Loss:
                     if job.operands[VARYING + i].data == NULL:
                         fill(varying[i], self.varying[i], n, real)
                         job.constant_varying[i] = varying[i]
-                self.launch_timed(job, elementwise_chunk, real, mode, job.n, asked, 2**31 - 1)
+                # A function in Python runs on one thread at a time.
+                self.launch_timed(job, elementwise_chunk, real, mode, job.n, asked,
+                                  2**31 - 1 if self.after is None else 1)
                 if weighted and job.has_value and reduction != NONE:
                     result.weight = tree_sum(job.weights, job.chunks)
             result.total = tree_sum(job.totals, job.chunks)
@@ -644,6 +656,11 @@ cdef class Loss:
     cdef void choose_loops(self, Job* job, int real, int mode) noexcept:
         job.value_loop = NULL
         job.derivative_loop = NULL
+        job.single = self.single
+        if self.single:
+            job.derivative_loop = <elementwise_function>self.functions[real][0]
+            job.streaming = False
+            return
         if VALUE_LOOP_OF[mode] != NO_LOOP:
             job.value_loop = <elementwise_function>self.functions[real][VALUE_LOOP_OF[mode]]
         if DERIVATIVE_LOOP_OF[mode] != NO_LOOP:
