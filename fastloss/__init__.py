@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from fastloss.configuration import set_cache_limit, show_config
-from fastloss.losses import binary, count, linear, multiclass, regression
+from fastloss.losses import binary, count, distribution, linear, multiclass, regression
 from fastloss.losses.base import Loss, Partial
 from fastloss.losses.binary import *
 from fastloss.losses.count import *
 from fastloss.losses.custom import custom
+from fastloss.losses.distribution import *
 from fastloss.losses.linear import *
 from fastloss.losses.multiclass import *
 from fastloss.losses.names import get, losses
@@ -21,4 +22,5 @@ __all__ += regression.__all__
 __all__ += count.__all__
 __all__ += binary.__all__
 __all__ += multiclass.__all__
+__all__ += distribution.__all__
 __all__ += linear.__all__

@@ -1,4 +1,4 @@
-"""The command ``fastloss``: train a network, evaluate files, list the losses."""
+"""The command ``fastloss``: train a network, evaluate files, list and draw the losses."""
 
 import argparse
 import dataclasses
@@ -10,6 +10,7 @@ import re
 import shutil
 import signal
 import sys
+import textwrap
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -17,10 +18,12 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import fastloss
+from fastloss import guide
 from fastloss.commands.datasets import Dataset, Task, demonstration, from_file, listed, natural_task
 from fastloss.commands.evaluation import Inputs, mean_of, replacing, total_loss, write_gradient
+from fastloss.commands.plotting import check_format, expand, plot_losses
 from fastloss.commands.tables import InputError, open_array
-from fastloss.commands.training import Training, check_plot, plot_curves, task_of
+from fastloss.commands.training import Training, plot_curves, task_of
 from fastloss.extras import MissingExtraError, require
 
 #: Prefix of the parsed arguments that are parameters of the loss.
@@ -59,10 +62,33 @@ examples:
   fastloss eval log_loss --pred p.parquet:p --target t.npy --weight w.npy --json
 """
 
+_LOSSES_EXAMPLES = """\
+examples:
+  fastloss losses                          every loss in two lines
+  fastloss losses huber                    formula, derivatives, parameters of one
+  fastloss losses --guide                  which loss for which task, and why
+  fastloss losses --guide segmentation     the same for one task
+"""
+
+_PLOT_EXAMPLES = """\
+examples:
+  fastloss plot squared_error huber log_cosh --out robust.png
+      several losses, each with its defaults
+  fastloss plot huber --param delta=0.5,1,2 --out huber.svg
+      one loss with several values of a parameter
+  fastloss plot poisson --target 5 --range -1,4 --out poisson.pdf
+      a loss that is no function of the residual, at another target
+
+Losses of a number against a number are drawn over the residual where that is all that matters, else
+over the prediction; losses of classes over the logit of the right one of two.
+Needs: pip install 'fastloss[plot]'.
+"""
+
 _EXAMPLES = """\
 examples:
   fastloss train                 train a small network on real data
-  fastloss losses                the losses with their parameters
+  fastloss losses --guide        which loss for which task
+  fastloss plot huber log_cosh --out picture.png
   fastloss eval mse --pred predictions.npy --target targets.npy
 
 Each command explains itself: fastloss COMMAND --help
@@ -160,7 +186,7 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="fastloss",
-        description="Fast losses with gradients: train with them, evaluate files, list them.",
+        description="Fast losses with gradients: train with them, evaluate files, choose.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -201,9 +227,27 @@ def _parser() -> argparse.ArgumentParser:
             epilog=_EVAL_EXAMPLES,
         )
     )
-    losses = add("losses", _losses, "list the losses with their parameters and other names")
+    losses = add(
+        "losses",
+        _losses,
+        "list the losses with their parameters and other names",
+        usage="fastloss losses [LOSS | --guide [TASK]] [--json]",
+        epilog=_LOSSES_EXAMPLES,
+    )
     losses.add_argument("loss", metavar="LOSS", nargs="?", help="explain this loss in full")
+    losses.add_argument(
+        "--guide", metavar="TASK", nargs="?", const="", help="tell which loss suits a task"
+    )
     losses.add_argument("--json", action="store_true", help="print JSON")
+    _add_plot_options(
+        add(
+            "plot",
+            _plot,
+            "draw value, gradient and Hessian of losses",
+            usage="fastloss plot LOSS [LOSS ...] --out FILE.png [OPTION ...]",
+            epilog=_PLOT_EXAMPLES,
+        )
+    )
     add("info", _info, "tell how fastloss was built and what it chose for this machine")
     return parser
 
@@ -289,6 +333,27 @@ def _add_eval_options(parser: argparse.ArgumentParser) -> None:
     _add_loss_parameters(parser)
 
 
+def _add_plot_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("losses", metavar="LOSS", nargs="+", help="fastloss losses lists them")
+    parser.add_argument(
+        "--out", metavar="FILE", type=Path, required=True, help="the picture: .png, .svg, .pdf, ..."
+    )
+    parser.add_argument(
+        "--param",
+        metavar="NAME=X,...",
+        type=_assignment,
+        action="append",
+        default=[],
+        help="a parameter and its values, for every loss that has it; may be given again",
+    )
+    parser.add_argument(
+        "--target", metavar="X", type=_number(float, "a number", math.isfinite), help="at which"
+    )
+    parser.add_argument(
+        "--range", metavar="FROM,TO", type=_range, help="of the horizontal axis; --range=-1,4"
+    )
+
+
 def _add_output_options(group: Any) -> None:
     group.add_argument("--json", action="store_true", help="print JSON")
     group.add_argument("--quiet", action="store_true", help="no progress, only the result")
@@ -333,6 +398,34 @@ def _parameter(text: str) -> float | list[float] | None:
             f"must be a number, several with commas between them, or none; not {text!r}"
         ) from None
     return numbers if "," in text else numbers[0]
+
+
+def _assignment(text: str) -> tuple[str, list[Any]]:
+    """Read a parameter's name and values."""
+    name, equals, values = text.partition("=")
+    if not equals or not name or not values:
+        raise argparse.ArgumentTypeError(f"must be NAME=X or NAME=X,Y,..., not {text!r}")
+    return name.replace("-", "_"), [_word(part) for part in values.split(",")]
+
+
+def _word(text: str) -> Any:
+    known = {"none": None, "true": True, "false": False}
+    if text.lower() in known:
+        return known[text.lower()]
+    try:
+        return _int_or_float(text)
+    except ValueError:
+        return text
+
+
+def _range(text: str) -> tuple[float, float]:
+    try:
+        start, stop = map(float, text.split(","))
+    except ValueError:
+        start, stop = 0.0, 0.0
+    if not (math.isfinite(start) and math.isfinite(stop) and start < stop):
+        raise argparse.ArgumentTypeError(f"must be two numbers, the lower first, not {text!r}")
+    return start, stop
 
 
 def _int_or_float(text: str) -> float:
@@ -464,12 +557,18 @@ def _info(_: argparse.Namespace) -> None:
 
 
 def _losses(options: argparse.Namespace) -> None:
+    if options.guide is not None:
+        if options.loss is not None:
+            raise InputError("the guide is about tasks: give a LOSS or --guide, not both")
+        _print_guide(options.guide, options.json)
+        return
     if options.loss is not None:
         loss = type(_make_any_loss(options.loss, options))
         if options.json:
             _print_json(_catalogue_entry(loss))
         else:
             print(f"{loss.__name__}{inspect.signature(loss)}\n\n{inspect.getdoc(loss)}")
+            print(f"\nfor: {', '.join(guide.tasks_of(loss.__name__)) or 'no task of the guide'}")
         return
     every = (*fastloss.losses(), fastloss.LinearCrossEntropy)
     entries = [_catalogue_entry(loss) for loss in every]
@@ -495,7 +594,48 @@ def _catalogue_entry(loss: type[Any]) -> dict[str, Any]:
         "meaning": re.sub(r":\w+:`(\w+)`", r"\1", (inspect.getdoc(loss) or "").partition("\n")[0]),
         "parameters": {field.name: field.default for field in _parameters(loss)},
         "aliases": loss.aliases,
+        "tasks": guide.tasks_of(loss.__name__),
     }
+
+
+def _print_guide(task: str, as_json: bool) -> None:
+    try:
+        tasks = [guide.find(task)] if task else list(guide.TASKS)
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    if as_json:
+        _print_json([dataclasses.asdict(each) for each in tasks])
+        return
+    width = max(len(choice.loss) for each in tasks for choice in each.choices) + 4
+    # As wide as the terminal, within what is pleasant to read.
+    columns = max(60, min(shutil.get_terminal_size().columns, 100))
+    for number, each in enumerate(tasks):
+        print(("\n" if number else "") + each.name)
+        print(textwrap.indent(textwrap.fill(each.about, columns - 2), "  "))
+        for choice in each.choices:
+            typical = "; ".join(f"{name} {values}" for name, values in choice.values())
+            start = f"  {choice.loss}".ljust(width)
+            for text in filter(None, (choice.why, typical and f"try {typical}")):
+                for line in textwrap.wrap(text, columns - width):
+                    print(start + line)
+                    start = " " * width
+        if each.example and task:
+            print("\n" + textwrap.indent(each.example.rstrip(), "  "))
+
+
+def _plot(options: argparse.Namespace) -> None:
+    names = [name for name, _ in options.param]
+    if len(set(names)) < len(names):
+        raise InputError("--param: give each parameter once, with all its values")
+    try:
+        losses = expand(options.losses, dict(options.param))
+    except InputError:
+        raise
+    except (ValueError, TypeError) as error:
+        raise InputError(str(error)) from error
+    with replacing(options.out) as picture:
+        check_format(options.out.suffix, "--out")
+        plot_losses(losses, picture, options.out.suffix, span=options.range, target=options.target)
 
 
 def _eval(options: argparse.Namespace) -> None:
@@ -535,7 +675,7 @@ def _train(options: argparse.Namespace) -> None:
         # Opened before the work, so that a folder without room or rights is found out first.
         picture = stack.enter_context(replacing(options.plot)) if options.plot else None
         if picture:
-            check_plot(options.plot.suffix)
+            check_format(options.plot.suffix, "--plot")
         if not options.json:
             _print_rows(_set_up(dataset, loss, training))
             print(flush=True)

@@ -1,11 +1,12 @@
 """Valid inputs for every public loss: the one place that knows what they look like.
 
 Everything is derived from `fastloss.losses()` and from what a class says of itself: the fields of
-its dataclass, `prediction_domain`, `target_domain` and `class_axis`. A new loss is tested
-everywhere at once, its hyper-parameters at values that their intervals admit.
+its dataclass, `prediction_domain`, `target_domain`, `class_axis` and `domains`. A new loss is
+tested everywhere at once, its hyper-parameters at values that their intervals admit.
 """
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 import fastloss as fl
+from fastloss import kernels
 
 Array = npt.NDArray[Any]
 
@@ -32,7 +34,7 @@ PARAMETERS: dict[str, tuple[Any, ...]] = {
     "class_weight": ((1.0, 0.5, 2.0, 0.0, 4.0),),
     "ignore_index": (1,),
     "empty": ("zero",),
-    "axis": (-1,),
+    "axis": (-1, 1),
     "reduction": ("sum",),
 }
 
@@ -44,7 +46,8 @@ class Case(NamedTuple):
     """A loss with its parameters, and the kind of target that it is given.
 
     "numbers": prediction and target of one shape. "labels": a class axis in the prediction alone.
-    "probabilities": a class axis in both. The loss is made by the test, at the test's level.
+    "probabilities": a class axis in both. "parameters": an axis of several predictions for one
+    number. The loss is made by the test, at the test's level.
     """
 
     loss_class: Any
@@ -61,8 +64,30 @@ class Case(NamedTuple):
         return "-".join([self.loss_class.__name__, *kind, *words]).replace(" ", "")
 
     @property
+    def exact_hessian(self) -> bool:
+        """Whether the Hessian is the second derivative, not another curvature that was chosen."""
+        chosen = {**fields(self.loss_class), **self.parameters}
+        return bool(chosen.get("hessian", "exact") == "exact")
+
+    @property
     def of_rows(self) -> bool:
         return self.kind != "numbers"
+
+    @property
+    def predictions(self) -> tuple[str, ...]:
+        """What the formula calls the prediction, or each of several; none for classes."""
+        found: tuple[str, ...] = kernels.active().formulas[self.loss()._kernel()]["predictions"]
+        return found
+
+    @property
+    def columns(self) -> int:
+        """The length of the axis that a row has."""
+        return len(self.predictions) if self.kind == "parameters" else CLASSES
+
+    @property
+    def axis(self) -> int:
+        """Where that axis is."""
+        return int({**fields(self.loss_class), **self.parameters}["axis"])
 
 
 def fields(loss_class: Any) -> dict[str, Any]:
@@ -75,6 +100,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "none": ("numbers",),
     "optional": ("numbers", "labels"),
     "always": ("labels", "probabilities"),
+    "parameters": ("parameters",),
 }
 
 
@@ -94,11 +120,13 @@ def cases() -> list[Case]:
 
 def valid_values(loss_class: Any, name: str) -> tuple[Any, ...]:
     """Values of a hyper-parameter other than its default."""
-    if name in PARAMETERS:
+    if name in PARAMETERS and name != "axis":
         return PARAMETERS[name]
     field = next(field for field in loss_class._fields if field.name == name)
     candidates: tuple[Any, ...] = field.choices or (0.25, 0.5, 1.5, 3.0)
-    if field.flag:
+    if name == "axis":
+        candidates = PARAMETERS[name]
+    elif field.flag:
         candidates = (False, True)
     elif field.integer and not field.number:
         candidates = (1, 2)
@@ -121,14 +149,37 @@ def _variations(loss_class: Any) -> Iterator[dict[str, Any]]:
             yield {name: value}
     if len(names) > 1:
         yield {name: valid_values(loss_class, name)[0] for name in names}
+    yield from _formulas(loss_class)
+
+
+def _formulas(loss_class: Any) -> Iterator[dict[str, Any]]:
+    """Choices that make a formula which no single one of them makes."""
+    choices = {
+        field.name: field.choices
+        for field in loss_class._fields
+        if field.choices and field.name != "reduction"
+    }
+    alone = [{}, *({name: value} for name in choices for value in valid_values(loss_class, name))]
+    seen = {loss_class(**chosen)._kernel() for chosen in alone}
+    for values in itertools.product(*choices.values()):
+        chosen = dict(zip(choices, values, strict=True))
+        kernel = loss_class(**chosen)._kernel()
+        if kernel not in seen:
+            seen.add(kernel)
+            yield chosen
 
 
 def sample(case: Case, dtype: npt.DTypeLike, n: int = 200, seed: int = 0) -> tuple[Array, Array]:
     """n ordinary predictions and targets, or n rows, exact in float32."""
     random = np.random.default_rng([seed, n])
-    shape = (n, CLASSES) if case.of_rows else (n,)
+    shape = (n, case.columns) if case.of_rows else (n,)
     low, high = case.loss_class.prediction_domain
-    if case.of_rows:
+    if case.kind == "parameters":
+        prediction = random.normal(size=shape)
+        for k, name in enumerate(case.predictions):
+            if name in case.loss_class.domains:
+                prediction[:, k] = random.uniform(0.1, 4, n)
+    elif case.of_rows:
         prediction = 3 * random.normal(size=shape)
         if high == 1:  # away from the ends, where the derivatives of a logarithm are endless
             prediction = 0.02 + (1 - 0.02 * CLASSES) * _simplex(random, shape)
@@ -212,6 +263,9 @@ def rows(case: Case, dtype: npt.DTypeLike) -> Iterator[tuple[Array, Array]]:
     """Rows, ordinary and extreme, of one number of classes after another."""
     random = np.random.default_rng(7)
     info = np.finfo(dtype)
+    if case.kind == "parameters":
+        yield _parameters(case, dtype, random)
+        return
     counts: tuple[int, ...] = (2, 33) if case.parameters else (1, 2, 3, 10, 31, 32, 33, 40, 257)
     if case.parameters.get("class_weight") is not None:
         counts = (CLASSES,)
@@ -236,6 +290,21 @@ def rows(case: Case, dtype: npt.DTypeLike) -> Iterator[tuple[Array, Array]]:
             target[: n // 4] = 0
             target[np.arange(n // 4), random.integers(0, classes, n // 4)] = 1
         yield prediction, target
+
+
+def _parameters(
+    case: Case, dtype: npt.DTypeLike, random: np.random.Generator
+) -> tuple[Array, Array]:
+    """Many of all combinations of ordinary and extreme predictions and targets."""
+    everything = (-np.inf, np.inf)
+    domains = [case.loss_class.domains.get(name, everything) for name in case.predictions]
+    domains.append(case.loss_class.target_domain)
+    values = [_extremes(domain, dtype)[::2] for domain in domains]
+    columns = [
+        np.concatenate([random.choice(v, 500), random.choice(v[abs(v) < 20], 400)]) for v in values
+    ]
+    *predictions, target = columns
+    return np.stack(predictions, -1), target
 
 
 Mode = Callable[..., tuple[Any, Any, Any]]

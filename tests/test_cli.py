@@ -12,7 +12,7 @@ import fastloss
 from fastloss import cli
 from fastloss.cli import main
 
-COMMANDS = ["train", "eval", "losses", "info"]
+COMMANDS = ["train", "eval", "losses", "plot", "info"]
 
 #: Errors of writing come late where the output is buffered, as it is by default.
 BUFFERED = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
@@ -105,6 +105,8 @@ def test_values_of_parameters(text, value):
     [
         (["fly"], "invalid choice: 'fly'"),
         (["losses", "hubr"], "huber"),
+        (["losses", "--guide", "fishing"], "no task 'fishing' in the guide"),
+        (["losses", "huber", "--guide", "ranking"], "not both"),
         (
             ["train", "--epochs", "0"],
             "argument --epochs: must be a whole number, 1 or more, not '0'",

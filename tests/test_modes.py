@@ -202,9 +202,9 @@ def test_a_weight_of_the_leading_axis(case: Case, shape: tuple[int, ...]) -> Non
     prediction, target = sample(case, np.float64, n)
     target = target.reshape(shape + target.shape[1:])
     prediction = prediction.reshape(shape + prediction.shape[1:])
-    if case.of_rows:  # the class axis is the second
-        prediction = np.moveaxis(prediction, -1, 1)
-        target = np.moveaxis(target, -1, 1) if case.kind == "probabilities" else target
+    if case.of_rows:
+        prediction = np.moveaxis(prediction, -1, case.axis)
+        target = np.moveaxis(target, -1, case.axis) if case.kind == "probabilities" else target
     weight = sample_weight(6, np.float64)
     full = np.broadcast_to(weight.reshape(6, *[1] * (len(shape) - 1)), shape)
     loss = case.loss()

@@ -44,6 +44,8 @@ def truths_of_rows(name: str, dtype: Any) -> list[tuple[Array, Array, list[Truth
     blocks = []
     for prediction, target in rows(case, dtype):
         targets = [[mpf(q) for q in t] if isinstance(t, list) else t for t in target.tolist()]
+        if case.kind == "parameters":
+            targets = [mpf(t) for t in targets]
         truths = [
             truth(case, dtype, [mpf(z) for z in row], t)
             for row, t in zip(prediction.tolist(), targets, strict=True)
@@ -87,10 +89,11 @@ def test_rows_of_extremes(name: str, dtype: Any, level: str) -> None:
 @pytest.mark.parametrize("name", CASES, ids=list(CASES))
 def test_truths_are_derivatives_of_each_other(name: str) -> None:
     case = CASES[name]
+    number = case.kind in ("numbers", "parameters")
     prediction, target = sample(case, np.float64, 6)
     for p, t in zip(prediction.tolist(), target.tolist(), strict=True):
         point = [mpf(z) for z in p] if case.of_rows else [mpf(p)]
-        goal = [mpf(q) for q in t] if isinstance(t, list) else (t if case.of_rows else mpf(t))
+        goal = [mpf(q) for q in t] if isinstance(t, list) else (mpf(t) if number else t)
 
         def at(z: Any, k: int, point: Any = point, goal: Any = goal) -> Truth:
             moved = [*point[:k], z, *point[k + 1 :]]
@@ -101,7 +104,8 @@ def test_truths_are_derivatives_of_each_other(name: str) -> None:
             slope = mp.diff(lambda z, k=k: at(z, k).value.exact, z)
             bend = mp.diff(lambda z, k=k: at(z, k).gradient[k].exact, z)
             assert abs(slope - here.gradient[k].exact) < mpf(10) ** -12
-            assert abs(bend - here.hessian[k].exact) < mpf(10) ** -12
+            if case.exact_hessian:
+                assert abs(bend - here.hessian[k].exact) < mpf(10) ** -12
 
 
 @pytest.mark.parametrize("name", CASES, ids=list(CASES))
@@ -128,7 +132,8 @@ def test_differences(name: str, level: str) -> None:
             abs(ends[0] - ends[1]) < 0.5 * (1 + abs(ends[1]))
         )
         assert smooth.mean() > 0.9
-        for found, derivative in [(values, gradient[index]), (gradients, hessian[index])]:
+        pairs = [(values, gradient[index]), (gradients, hessian[index])]
+        for found, derivative in pairs if case.exact_hessian else pairs[:1]:
             quotient = (8 * (found[2] - found[1]) - (found[3] - found[0])) / (12 * step)
             np.testing.assert_allclose(quotient[smooth], derivative[smooth], **DIFFERENCES)
 

@@ -259,14 +259,6 @@ def task_of(loss: fastloss.Loss, natural: Task | None = None) -> Task:
     return TASKS[loss.family]
 
 
-def check_plot(suffix: str) -> None:
-    """Find out before the work whether a picture can be drawn."""
-    formats = require("matplotlib.backend_bases", "plot").FigureCanvasBase.filetypes
-    if suffix.lstrip(".").lower() not in formats:
-        known = ", ".join("." + name for name in sorted(formats))
-        raise InputError(f"--plot: the file's name must end in one of {known}, not {suffix!r}")
-
-
 def plot_curves(
     history: Sequence[dict[str, dict[str, float]]], metric: str, file: IO[bytes], suffix: str
 ) -> None:

@@ -97,6 +97,7 @@ class Loss:
         empty_is_zero: bool,
         class_weight: Sequence[float] | None,
         domain: tuple[float, float] | None,
+        domains: tuple[tuple[float, float] | None, ...],
     ) -> None: ...
     def _partial(
         self, prediction: Any, target: Any, weight: Any, n_threads: int | None
@@ -131,6 +132,14 @@ class Loss:
     def grad_and_hess(
         self, prediction: Any, target: Any, weight: Any = None, **options: Unpack[_AnyReduction]
     ) -> tuple[_Array, _Array]: ...
+    def hvp(
+        self,
+        prediction: Any,
+        target: Any,
+        v: Any,
+        weight: Any = None,
+        **options: Unpack[_AnyReduction],
+    ) -> _Array: ...
     @overload
     def value_grad_hess(
         self, prediction: Any, target: Any, weight: Any = None, **options: Unpack[_Reduced]

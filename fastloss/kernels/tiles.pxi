@@ -24,7 +24,9 @@ cdef enum:
     SHORT_SUM = 32
 
 # Rows over classes, as a softmax formula's tile function takes them: either one row whose classes
-# are contiguous, or a block of `rows` rows (a multiple of LANES) with class k at k * stride.
+# are contiguous, or a block of `rows` rows (a multiple of LANES) with class k at k * stride. Several
+# predictions for one target are a block too: the classes are the predictions, and the logits may be
+# any numbers.
 cdef struct ClassTile:
     Py_ssize_t rows
     Py_ssize_t classes
@@ -37,7 +39,7 @@ cdef struct ClassTile:
     Py_ssize_t next_row
     Py_ssize_t next_class
     const void* probabilities       # of the targets; NULL when there are labels
-    const void* label               # per row of a block, as reals; -1: ignored
+    const void* label               # per row of a block, as reals; -1: ignored. Or the target
     Py_ssize_t ignored              # how many of the block's rows are
     Py_ssize_t row_label            # the same of a single row, never ignored
     const void* label_weight        # per row, the class weight of the label
@@ -46,6 +48,9 @@ cdef struct ClassTile:
     double class_weight_sum
     double smoothing
     const double* parameters
+    # A vector v, laid out as the logits are, in a block as in a row; NULL: not wanted. With it a tile
+    # function writes the product of the Hessian and v, times step, where the gradient would go.
+    const void* tangent
     void* value                     # per row
     void* gradient                  # NULL: not wanted; of a block, where the logits are
     void* hessian                   # NULL: not wanted

@@ -21,8 +21,11 @@ cdef extern from *:
     #include <math.h>
     #define fabs_f32 fabsf
     #define fabs_f64 fabs
+    #define sqrt_f32 sqrtf
+    #define sqrt_f64 sqrt
     """
     real fabs(real x) nogil
+    real sqrt(real x) nogil
 
 
 cdef inline real minus_infinity() noexcept nogil:

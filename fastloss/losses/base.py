@@ -251,8 +251,11 @@ class Loss(Parameters, driver.Loss):
     family: ClassVar[str]
     prediction_domain: ClassVar[tuple[float, float]] = (-np.inf, np.inf)
     target_domain: ClassVar[tuple[float, float]] = (-np.inf, np.inf)
-    # Whether a prediction has a class axis that its target lacks: never, if so asked, always.
-    class_axis: ClassVar[Literal["none", "optional", "always"]] = "none"
+    # Whether a prediction has a class axis that its target lacks: never, if so asked, always; or an
+    # axis of several predictions for one target, a distribution's parameters.
+    class_axis: ClassVar[Literal["none", "optional", "always", "parameters"]] = "none"
+    # What the predictions that formulas name so may be, where that is not every number.
+    domains: ClassVar[dict[str, tuple[float, float]]] = {}
 
     def __init_subclass__(cls, kernel: str = "", **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -285,6 +288,7 @@ class Loss(Parameters, driver.Loss):
             getattr(self, "empty", "nan") == "zero",
             getattr(self, "class_weight", None),
             self.prediction_domain if np.isfinite(self.prediction_domain[0]) else None,
+            tuple(self.domains.get(n) for n in entry["predictions"]) if self.domains else (),
         )
 
     def _entry(self, level: driver.Level) -> dict[str, Any]:

@@ -65,6 +65,7 @@ class FormulaLoss(Custom):
         compiled = compiler.compiled(self.formula, self._names(), level)
         return {
             "elementwise": True,
+            "predictions": ("prediction",),
             "varying": (),
             "parameters": tuple(self._coefficients()),
             "compiled": compiled,
@@ -105,6 +106,7 @@ class FunctionLoss(Custom):
 
         return {
             "elementwise": True,
+            "predictions": ("prediction",),
             "varying": (),
             "parameters": (),
             "f32": addresses[:1],
@@ -160,6 +162,7 @@ class KernelLoss(Custom):
     def _entry(self, level: driver.Level) -> dict[str, Any]:
         return {
             "elementwise": True,
+            "predictions": ("prediction",),
             "varying": (),
             "parameters": tuple(name for name, _ in self.parameters),
             "f32": (_address(self.float32),),
@@ -324,8 +327,8 @@ def custom(
     -----
     The derivatives of a formula follow the same rules as those of the built-in losses: zero at the
     tie of an absolute value, a sign, a minimum or a maximum, those of the branch that ``where``
-    takes, and NaN where prediction or target is NaN. The usual sources of overflow and cancellation are
-    spelled otherwise: log(1 + exp(u)), log(1 + u), exp(u) - 1, 1 / (1 + exp(u)), log(cosh(u)),
+    takes, and NaN where prediction or target is NaN. The usual sources of overflow and cancellation
+    are spelled otherwise: log(1 + exp(u)), log(1 + u), exp(u) - 1, 1 / (1 + exp(u)), log(cosh(u)),
     sqrt(1 + u) - 1, and sums of fractions. Beyond that a formula has the accuracy that it was
     written with.
 

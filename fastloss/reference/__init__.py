@@ -2,8 +2,10 @@
 
 A reference yields the value, the gradient and the diagonal of the Hessian in turn, so that whoever
 wants the value alone pays for nothing more. They are per element, or per row for the value of a
-loss over classes; unweighted; unreduced; and in the dtype of the prediction. They check nothing.
-`evaluate` adds weights and reductions.
+loss over classes or of several predictions; unweighted; unreduced; and in the dtype of the
+prediction. They check nothing. One of two predictions yields the mixed second derivative too, in
+the place of each. `evaluate` adds weights and reductions, and `hvp` multiplies the Hessian and a
+vector.
 """
 
 import dataclasses
@@ -14,18 +16,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fastloss.reference import binary, count, multiclass, regression
+from fastloss.reference import binary, count, distribution, multiclass, regression
 from fastloss.reference.binary import *
 from fastloss.reference.count import *
+from fastloss.reference.distribution import *
 from fastloss.reference.multiclass import *
 from fastloss.reference.multiclass import label_weight
 from fastloss.reference.regression import *
 
-__all__ = ["evaluate"]
+__all__ = ["evaluate", "hvp"]
 __all__ += regression.__all__
 __all__ += count.__all__
 __all__ += binary.__all__
 __all__ += multiclass.__all__
+__all__ += distribution.__all__
 
 
 def evaluate(
@@ -40,6 +44,8 @@ def evaluate(
     dtype: npt.DTypeLike | None = np.float64,
 ) -> tuple[Any, ...]:
     """(value,), (value, gradient) or (value, gradient, Hessian) of a loss object, by `order`.
+
+    `order` 3 adds the mixed derivative of a loss of two predictions.
 
     Everything is computed in `dtype`, or in the prediction's own for None. A mean is divided by
     the sum of the weights, in which a label counts with its class weight and an ignored one not
@@ -56,7 +62,7 @@ def evaluate(
     if dtype is None:
         dtype = prediction.dtype if prediction.dtype.kind == "f" else np.float64
     prediction = prediction.astype(dtype, copy=False)
-    if target.ndim == prediction.ndim:  # else labels
+    if target.ndim == prediction.ndim or loss.class_axis == "parameters":  # else labels
         target = target.astype(dtype, copy=False)
 
     name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(loss).__name__).lower()
@@ -85,3 +91,34 @@ def evaluate(
         empty = parameters.get("empty") == "zero" and not (value.size and kept.any())
         return 0.0 if empty else np.nan, *(np.zeros_like(step) for step in derivatives)
     return total / denominator, *(step / denominator for step in derivatives)
+
+
+def hvp(
+    loss: Any,
+    prediction: npt.ArrayLike,
+    target: npt.ArrayLike,
+    v: npt.ArrayLike,
+    weight: npt.ArrayLike | None = None,
+    **options: Any,
+) -> Any:
+    """The product of the Hessian and v, with options as for `evaluate`.
+
+    A loss over classes has more of a Hessian than its diagonal: there it is the slope of the
+    gradient along v, by central differences of sixth order in extended precision.
+    """
+    if loss.class_axis == "parameters":
+        *_, hessian, mixed = evaluate(loss, prediction, target, weight, order=3, **options)
+        v = np.asarray(v)
+        return hessian * v + mixed * np.flip(v, loss.axis if v.ndim > 1 else 0)
+    if loss.class_axis != "always":
+        return evaluate(loss, prediction, target, weight, **options)[2] * np.asarray(v)
+    point = np.asarray(prediction, np.longdouble)
+    direction = np.asarray(v, np.longdouble)
+    step = np.longdouble(2) ** -9 / np.max(abs(direction), initial=1)
+    options = {**options, "order": 1, "dtype": np.longdouble}
+    total = np.zeros_like(point)
+    for steps, coefficient in ((1, 45), (2, -9), (3, 1)):
+        for side in (-1, 1):
+            moved = point + side * steps * step * direction
+            total += side * coefficient * evaluate(loss, moved, target, weight, **options)[1]
+    return total / (60 * step)

@@ -3,6 +3,8 @@
 #   block   few classes, or the classes not last in memory: rows side by side, class by class
 #   row     many classes that lie side by side: along the row
 #   pick    a loss of the target's class alone, on probabilities: an elementwise tile of them
+#
+# Several predictions for one number take the first way, as classes.
 
 cdef extern from "data_movement.h" nogil:
     void fetch_ahead(const void* source, size_t bytes_)
@@ -50,6 +52,10 @@ cdef Py_ssize_t rows_per_chunk(const Job* job) noexcept nogil:
     if not in_blocks(job):
         return min(rows, <Py_ssize_t>TILE)
     return max(rows - rows % block, block)
+
+
+cdef inline bint has_probabilities(const Job* job) noexcept nogil:
+    return not job.labels and not job.numbers
 
 
 cdef Py_ssize_t read_labels(const Job* job, Py_ssize_t start, Py_ssize_t n, int64_t* label,
@@ -210,8 +216,10 @@ cdef void block_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil
     cdef Py_ssize_t block_size = job.classes * job.block_stride * job.real_size
     cdef char* logits = line_after(thread_scratch(job, slot))
     cdef char* hessian = logits + block_size
-    cdef char* probabilities = hessian + block_size * job.has_hessian
-    cdef char* buffer = probabilities + block_size * (not job.labels)
+    cdef bint has_tangent = job.operands[TANGENT].data != NULL
+    cdef char* tangent = hessian + block_size * job.has_hessian
+    cdef char* probabilities = tangent + block_size * has_tangent
+    cdef char* buffer = probabilities + block_size * has_probabilities(job)
     cdef const void* weight = NULL
     cdef ClassTile tile
     memset(lanes, 0, sizeof(lanes))
@@ -235,8 +243,10 @@ cdef void block_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil
     while start < stop:
         n = min(rows, stop - start)
         block_in(job, prediction, start, n, buffer, logits)
-        if not job.labels:
+        if has_probabilities(job):
             block_in(job, &job.operands[TARGET], start, n, buffer, probabilities)
+        if has_tangent:
+            block_in(job, &job.operands[TANGENT], start, n, buffer, tangent)
         if prediction.plain and not nearer:
             tile.next_logits = prediction.data + offset_of(job, prediction, start, &left) + (
                 n * tile.next_row)
@@ -247,6 +257,7 @@ cdef void block_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil
             tile.logits = logits + at
             tile.gradient = tile.logits if job.has_gradient else NULL
             tile.hessian = hessian + at if job.has_hessian else NULL
+            tile.tangent = tangent + at if has_tangent else NULL
             tile.probabilities = probabilities + at
             if job.operands[WEIGHT].data != NULL:
                 weight = tile_in(job, WEIGHT, start + first, tile_rows, weight_buffer)
@@ -258,6 +269,9 @@ cdef void block_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil
                 job.tools.load[LABEL](labels, tile.rows, label_tile)
                 if job.class_weight != NULL:
                     job.tools.look_up(labels, job.class_weight, tile.rows, label_weight)
+                job.block(&tile)
+            elif job.numbers:
+                tile.label = tile_in(job, TARGET, start + first, tile_rows, label_tile)
                 job.block(&tile)
             else:
                 job.tools.soft_block(&tile)
@@ -302,13 +316,16 @@ cdef void row_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil:
     cdef char* logits = line_after(exponentials + size)
     cdef char* hessian_row = line_after(logits + size)
     cdef char* probabilities = line_after(hessian_row + size)
+    cdef char* tangent_row = line_after(probabilities + size)
     cdef const void* weight = NULL
     cdef const Operand* prediction = &job.operands[PREDICTION]
     cdef const Operand* target = &job.operands[TARGET]
+    cdef const Operand* tangent = &job.operands[TANGENT]
     cdef const Operand* gradient = &job.operands[GRADIENT]
     cdef const Operand* hessian = &job.operands[HESSIAN]
     cdef bint own_prediction = prediction.plain and prediction.class_stride == job.real_size
     cdef bint own_target = target.plain and target.class_stride == job.real_size
+    cdef bint own_tangent = tangent.plain and tangent.class_stride == job.real_size
     cdef bint own_gradient = gradient.plain and gradient.class_stride == job.real_size
     cdef bint own_hessian = hessian.plain and hessian.class_stride == job.real_size
     cdef ClassTile tile
@@ -353,6 +370,11 @@ cdef void row_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil:
                 tile.next_logits = <const char*>tile.logits + prediction.strides[job.ndim - 1]
             else:
                 load_classes(job, prediction, start + row, logits)
+            if tangent.data != NULL:
+                tile.tangent = tangent.data + offset_of(job, tangent, start + row, &left)
+                if not own_tangent:
+                    tile.tangent = tangent_row
+                    load_classes(job, tangent, start + row, tangent_row)
             if job.labels:
                 tile.row_label = label[row]
                 put(job, label_weight, 0, class_weight_of(job, label[row]))
@@ -397,12 +419,25 @@ cdef void place(const Job* job, const Operand* operand, Py_ssize_t start, Py_ssi
                + label[i] * operand.class_stride, data + i * operand.size, operand.size)
 
 
+cdef void pick(const Job* job, const Operand* operand, Py_ssize_t start, Py_ssize_t n,
+               const int64_t* label, void* tile) noexcept nogil:
+    # What stands at the labels.
+    cdef double raw[TILE * WIDEST]
+    cdef Py_ssize_t left, i
+    for i in range(n):
+        memcpy(<char*>raw + i * operand.size,
+               operand.data + offset_of(job, operand, start + i, &left)
+               + label[i] * operand.class_stride, operand.size)
+    if operand.swapped:
+        swap_bytes(<char*>raw, operand.size, n)
+    job.tools.load[operand.source](raw, n, tile)
+
+
 cdef void pick_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil:
     cdef double lanes[LANES]
     cdef double ignored[LANES]
     cdef int64_t label[TILE]
     cdef double ones[TILE]
-    cdef double raw[TILE * WIDEST]
     cdef double prediction[TILE]
     cdef double weight_buffer[TILE]
     cdef double step[TILE]
@@ -411,9 +446,8 @@ cdef void pick_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil:
     cdef double hessian[TILE]
     cdef Py_ssize_t start = chunk * job.chunk
     cdef Py_ssize_t stop = min(start + job.chunk, job.n)
-    cdef Py_ssize_t n, i, left, bad = 0
+    cdef Py_ssize_t n, i, bad = 0
     cdef const void* weight = NULL
-    cdef const Operand* operand = &job.operands[PREDICTION]
     cdef char* zeros = thread_scratch(job, slot)
     memset(lanes, 0, sizeof(lanes))
     memset(ignored, 0, sizeof(ignored))
@@ -425,12 +459,7 @@ cdef void pick_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil:
             # All labels were classes a moment ago; somebody may have changed one since.
             if label[i] < 0:
                 label[i] = 0
-            memcpy(<char*>raw + i * operand.size,
-                   operand.data + offset_of(job, operand, start + i, &left)
-                   + label[i] * operand.class_stride, operand.size)
-        if operand.swapped:
-            swap_bytes(<char*>raw, operand.size, n)
-        job.tools.load[operand.source](raw, n, prediction)
+        pick(job, &job.operands[PREDICTION], start, n, label, prediction)
         if job.operands[WEIGHT].data != NULL:
             weight = tile_in(job, WEIGHT, start, n, weight_buffer)
         for i in range(round_up(n)):
@@ -440,6 +469,9 @@ cdef void pick_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil:
                 put(job, prediction, i, 1)
         run_formula(job, prediction, ones, step, NULL, round_up(n), value, gradient, hessian, ignored,
                     NULL, NULL)
+        if job.operands[TANGENT].data != NULL:
+            pick(job, &job.operands[TANGENT], start, n, label, gradient)
+            job.tools.multiply(hessian, round_up(n), gradient)
         if job.has_gradient:
             place(job, &job.operands[GRADIENT], start, n, label, gradient, zeros)
         if job.has_hessian:

@@ -72,7 +72,8 @@ cdef inline void run_formula(const Job* job, const void* prediction, const void*
     if job.single:
         job.derivative_loop(prediction, target, step, varying, job.parameters, n,
                             value if job.has_value else NULL, gradient if job.has_gradient else NULL,
-                            hessian if job.has_hessian else NULL, lanes, NULL, NULL)
+                            hessian if job.has_hessian or job.operands[TANGENT].data != NULL else NULL,
+                            lanes, NULL, NULL)
         return
     if job.value_loop != NULL:
         job.value_loop(prediction, target, step, varying, job.parameters, n, value, NULL, NULL, lanes,
@@ -115,7 +116,11 @@ cdef void elementwise_tile(const Job* job, Py_ssize_t start, Py_ssize_t n, doubl
             varying[i] = tile_in(job, VARYING + i, start, n, buffers.varying[i])
     if per_element:
         value = tile_out(job, VALUE, start, n, buffers.value, NULL)
-    if job.has_gradient:
+    if job.operands[TANGENT].data != NULL:
+        # The Hessian goes where the product with it will be, and the gradient nowhere.
+        gradient = buffers.gradient
+        hessian = tile_out(job, GRADIENT, start, n, buffers.hessian, NULL)
+    elif job.has_gradient:
         gradient = tile_out(job, GRADIENT, start, n, buffers.gradient, &gradient_home)
     if job.has_hessian:
         hessian = tile_out(job, HESSIAN, start, n, buffers.hessian, &hessian_home)
@@ -138,7 +143,10 @@ cdef void elementwise_tile(const Job* job, Py_ssize_t start, Py_ssize_t n, doubl
         else:
             job.tools.sum_weighted(value, weight, padded, lanes)
             job.tools.sum(weight, padded, weight_lanes)
-    if job.has_gradient:
+    if job.operands[TANGENT].data != NULL:
+        job.tools.multiply(tile_in(job, TANGENT, start, n, buffers.gradient), padded, hessian)
+        put_tile(job, GRADIENT, start, n, hessian, buffers.hessian, NULL)
+    elif job.has_gradient:
         put_tile(job, GRADIENT, start, n, gradient, buffers.gradient, gradient_home)
     if job.has_hessian:
         put_tile(job, HESSIAN, start, n, hessian, buffers.hessian, hessian_home)

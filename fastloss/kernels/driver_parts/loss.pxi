@@ -13,6 +13,7 @@ cdef enum:
     VALUE_LOOP, VALUE_GRADIENT_LOOP, GRADIENT_HESSIAN_LOOP
     LOOPS
     NO_LOOP = -1
+    MOST_LOOPS = 4
     BLOCK_FUNCTION = 0, ROW_FUNCTION
 
 cdef bint[MODES] HAS_VALUE = [True, False, True, False, True]
@@ -21,6 +22,10 @@ cdef bint[MODES] HAS_HESSIAN = [False, False, False, True, True]
 cdef int[MODES] VALUE_LOOP_OF = [VALUE_LOOP, NO_LOOP, NO_LOOP, NO_LOOP, VALUE_LOOP]
 cdef int[MODES] DERIVATIVE_LOOP_OF = [
     NO_LOOP, GRADIENT_HESSIAN_LOOP, VALUE_GRADIENT_LOOP, GRADIENT_HESSIAN_LOOP, GRADIENT_HESSIAN_LOOP]
+# As in expand.py's PAIR_LOOPS.
+cdef int[MODES] PAIR_LOOP_OF = [0, 1, 1, 2, 2]
+cdef enum:
+    PAIR_PRODUCT_LOOP = 3
 
 
 cdef class Level:
@@ -143,9 +148,11 @@ cdef class Loss:
     cdef object entry               # keeps the tile functions alive
     cdef bint elementwise           # has an elementwise formula
     cdef bint single                # has one tile function, which stores what it has a place for
-    cdef bint classes               # takes rows of classes
+    cdef bint classes               # takes rows of classes, or of several predictions
+    cdef tuple predictions          # the names of several predictions for one number; else ()
+    cdef tuple domains              # of each of them: (lower, upper), or None
     cdef int reduction_
-    cdef void* functions[2][LOOPS]
+    cdef void* functions[2][MOST_LOOPS]
     cdef double parameters[2][MAX_PARAMETERS]
     cdef int n_varying
     cdef double varying[MAX_VARYING]
@@ -167,7 +174,8 @@ cdef class Loss:
     cdef double upper
 
     def _bind(self, Level level, dict entry, int reduction, parameters, varying, bint classes,
-              int axis, ignore_index, double smoothing, bint empty_is_zero, class_weight, domain):
+              int axis, ignore_index, double smoothing, bint empty_is_zero, class_weight, domain,
+              tuple domains):
         """Take over checked hyper-parameters as numbers. Called once, by the constructor."""
         cdef int real, i
         self.level = level
@@ -176,6 +184,8 @@ cdef class Loss:
         self.single = len(entry["f32"]) == 1
         self.elementwise = entry["elementwise"]
         self.classes = classes
+        self.predictions = entry["predictions"] if len(entry["predictions"]) > 1 else ()
+        self.domains = domains
         self.reduction_ = reduction
         if len(parameters[0]) > MAX_PARAMETERS:
             raise ValueError(
@@ -221,7 +231,8 @@ cdef class Loss:
         prediction : array-like
             Of any real type, shape and memory layout.
         target : array-like
-            Of the prediction's shape, or, for labels, of that shape without the class axis.
+            Of the prediction's shape, or, for labels and for one number with several predictions,
+            of that shape without the axis of classes or predictions.
         weight : array-like, optional
             Of the target's shape (for classes, one per row), or that of its leading axis.
         reduction : {"mean", "sum", "none"}, optional
@@ -280,6 +291,40 @@ cdef class Loss:
         return self.run(MODE_ALL, prediction, target, weight, reduction, denominator, out,
                         n_threads)
 
+    def hvp(self, prediction, target, v, weight=None, *, reduction=None, denominator=None,
+            out=None, n_threads=None):
+        """Return the product of the Hessian with respect to the prediction and a vector.
+
+        The Hessian is the whole one, not its diagonal: for a loss over classes the entries of `v`
+        that belong to one row all meet.
+
+        Parameters
+        ----------
+        prediction, target, weight, reduction, denominator, n_threads
+            As for :meth:`value`.
+        v : array-like
+            Of the prediction's shape.
+        out : ndarray, optional
+            Where the product goes; may be the prediction, not `v`.
+
+        Returns
+        -------
+        ndarray
+            Of the prediction's shape and type.
+
+        Examples
+        --------
+        >>> import fastloss as fl
+        >>> fl.CrossEntropy(reduction="sum").hvp([[0.0, 0.0]], [1], [[1.0, 3.0]])
+        array([[-0.5,  0.5]])
+        """
+        cdef int code = self.reduction_ if reduction is None else reduction_code(reduction)
+        cdef Result result
+        if v is None:
+            raise TypeError("v must be an array of real numbers, got None")
+        return self.compute(MODE_GRADIENT, prediction, target, weight, code, denominator, out,
+                            n_threads, &result, v)
+
     def _partial(self, prediction, target, weight, n_threads):
         """Return the sums (total, weight, count)."""
         cdef Result result
@@ -311,7 +356,7 @@ cdef class Loss:
 
     cdef object compute(self, int mode, object prediction, object target, object weight,
                         int reduction, object denominator, object out, object n_threads,
-                        Result* result):
+                        Result* result, object tangent=None):
         """Check, run, and return the output arrays: one alone, or a tuple."""
         cdef Job job
         cdef int asked = 0 if n_threads is None else check_threads(n_threads)
@@ -321,27 +366,30 @@ cdef class Loss:
         cdef list arrays = None
         if self.level is None:
             raise TypeError(f"{type(self).__name__} was made without calling its constructor")
-        if self.elementwise:
+        if self.elementwise and tangent is None:
             outputs = self.quick(&job, mode, prediction, target, weight, reduction, out)
         if outputs is None:
             # The job knows arrays by their memory alone: what was made from lists has to live on.
             arrays = [None] * OPERANDS
             outputs = self.general(
-                &job, mode, prediction, target, weight, reduction, out, &by_class, arrays)
+                &job, mode, prediction, target, weight, tangent, reduction, out, &by_class, arrays)
         try:
             if self.has_domain:
                 if arrays is not None:
                     prediction, target = arrays[PREDICTION], arrays[TARGET]
-                self.check_domain(prediction, job.real_size == 8, asked)
+                self.check_domain(prediction, job.real_size == 8, asked, self.lower, self.upper)
                 if not by_class:
-                    self.check_domain(target, job.real_size == 8, asked)
+                    self.check_domain(target, job.real_size == 8, asked, self.lower, self.upper)
+            if self.domains:
+                for _, array, (lower, upper), _ in self.bounded(arrays):
+                    self.check_domain(array, job.real_size == 8, asked, lower, upper)
             self.execute(&job, mode, by_class, reduction, divisor, asked, result)
             if self.after is not None:
                 self.after()
         except OutOfRange as error:
             # Rare, so the arrays are searched again, slowly, for what to say.
             self.explain(as_array("prediction", prediction), as_array("target", target), by_class,
-                         job.classes, error.args[0])
+                         job.labels, job.classes, error.args[0])
         return outputs
 
     cdef object quick(self, Job* job, int mode, object prediction_, object target_, object weight_,
@@ -371,6 +419,7 @@ cdef class Loss:
         job.n = cnp.PyArray_SIZE(prediction)
         job.in_place = False
         job.operands[WEIGHT].data = NULL
+        job.operands[TANGENT].data = NULL
         job.operands[VALUE].data = NULL
         job.operands[GRADIENT].data = NULL
         job.operands[HESSIAN].data = NULL
@@ -422,12 +471,13 @@ cdef class Loss:
         job.shape[0] = job.n
         job.classes = 1
         job.labels = False
+        job.numbers = False
         job.real_size = 4 if number == cnp.NPY_FLOAT else 8
         return result
 
     cdef object general(self, Job* job, int mode, object prediction_, object target_,
-                        object weight_, int reduction, object out, bint* by_class_,
-                        list arrays):
+                        object weight_, object tangent, int reduction, object out,
+                        bint* by_class_, list arrays):
         """Any arrays at all: check them, find the outputs, and fill in the job."""
         cdef cnp.ndarray prediction = as_array("prediction", prediction_)
         cdef cnp.ndarray target = as_array("target", target_)
@@ -446,11 +496,14 @@ cdef class Loss:
         if self.elementwise and self.classes and shape_of(target) == shape:
             # A loss on probabilities is elementwise unless the prediction has a class axis more.
             by_class = False
-        job.labels = by_class
+        job.numbers = len(self.predictions) > 0
+        job.labels = by_class and not job.numbers
         if by_class:
             axis = self.axis_of(shape)
             rows = shape[:axis] + shape[axis + 1:]
-            if float_target and shape_of(target) == shape and not self.elementwise:
+            if job.numbers:
+                self.check_predictions(shape, axis, rows, target)
+            elif float_target and shape_of(target) == shape and not self.elementwise:
                 job.labels = False
             elif not float_target and shape_of(target) == shape and not self.elementwise:
                 raise TypeError(
@@ -483,6 +536,14 @@ cdef class Loss:
                 )
             arrays[WEIGHT] = array
             inputs.append(("weight", array))
+        if tangent is not None:
+            array = as_array("v", tangent)
+            if shape_of(array) != shape:
+                raise ValueError(
+                    f"v must have the prediction's shape {shape}, got {shape_of(array)}"
+                )
+            arrays[TANGENT] = array
+            inputs.append(("v", array))
         for i in range(self.n_varying):
             if self.varying_arrays[i] is None:
                 continue
@@ -550,7 +611,8 @@ cdef class Loss:
             array = arrays[i]
             set_operand(operand, array)
             has_axis = by_class and cnp.PyArray_NDIM(array) == ndim and (
-                i in (PREDICTION, GRADIENT, HESSIAN) or (i == TARGET and not job.labels))
+                i in (PREDICTION, TANGENT, GRADIENT, HESSIAN)
+                or (i == TARGET and has_probabilities(job)))
             k = 0
             for j in range(cnp.PyArray_NDIM(array)):
                 if has_axis and j == axis:
@@ -575,7 +637,11 @@ cdef class Loss:
     cdef int axis_of(self, tuple shape) except -1:
         cdef int ndim = len(shape)
         if ndim == 0:
-            raise ValueError("prediction must have a class axis, got a scalar")
+            raise ValueError(
+                f"prediction must have {'an' if self.predictions else 'a class'} axis"
+                + (f" of {' and '.join(self.predictions)}" if self.predictions else "")
+                + ", got a scalar"
+            )
         if ndim == 1:
             return 0
         if not -ndim <= self.axis < ndim:
@@ -599,9 +665,11 @@ cdef class Loss:
         job.tools = &self.level.tools[real]
         job.double_tools = &self.level.tools[1]
         job.parameters = self.parameters[real]
+        if job.operands[TANGENT].data != NULL:
+            mode = MODE_GRADIENT_HESSIAN
         job.has_value = HAS_VALUE[mode]
         job.has_gradient = HAS_GRADIENT[mode]
-        job.has_hessian = HAS_HESSIAN[mode]
+        job.has_hessian = HAS_HESSIAN[mode] and job.operands[TANGENT].data == NULL
         job.scale = 1
         job.scratch = NULL
         job.streaming = streams(job)
@@ -682,7 +750,35 @@ cdef class Loss:
         with nogil:
             run_timed(job, function, &self.cost[real][mode], elements, asked, most)
 
-    cdef int check_domain(self, cnp.ndarray array, int real, int asked) except -1:
+    cdef int check_predictions(self, tuple shape, int axis, tuple rows, cnp.ndarray target) except -1:
+        names = " and ".join(self.predictions)
+        if shape[axis] != len(self.predictions):
+            raise ValueError(
+                f"prediction must have length {len(self.predictions)} on axis {axis}, for {names}, "
+                f"got shape {shape}"
+            )
+        if shape_of(target) != rows:
+            raise ValueError(
+                f"target must have shape {rows} for a prediction of shape {shape} with {names} on "
+                f"axis {axis}, got {shape_of(target)}"
+            )
+        return 0
+
+    cdef list bounded(self, list arrays):
+        """Name, array and bounds of each of several predictions that has any, and its index."""
+        cdef list found = []
+        if not self.domains:
+            return found
+        prediction = arrays[PREDICTION]
+        axis = self.axis_of(prediction.shape)
+        for k, domain in enumerate(self.domains):
+            if domain is not None:
+                index = (slice(None),) * axis + (k, Ellipsis)
+                found.append((self.predictions[k], prediction[index], domain, (axis, k)))
+        return found
+
+    cdef int check_domain(self, cnp.ndarray array, int real, int asked, double lower,
+                          double upper) except -1:
         # Probabilities outside [0, 1] would come out as plausible numbers.
         cdef Job job
         cdef Py_ssize_t chunk, total = 0
@@ -695,7 +791,7 @@ cdef class Loss:
         if (job.n <= ELEMENTWISE_CHUNK and is_plain(array)
                 and cnp.PyArray_TYPE(array) == real_type):
             # Small and as it should be: no job is worth making.
-            if job.tools.outside(cnp.PyArray_DATA(array), job.n, self.lower, self.upper) > 0:
+            if job.tools.outside(cnp.PyArray_DATA(array), job.n, lower, upper) > 0:
                 raise OutOfRange(0)
             return 0
         if job.n == 0:
@@ -708,8 +804,8 @@ cdef class Loss:
         merge_axes(&job, True)
         finish_operand(&job, &job.operands[PREDICTION], real_type, array)
         job.classes = 1
-        job.lower = self.lower
-        job.upper = self.upper
+        job.lower = lower
+        job.upper = upper
         job.chunk = ELEMENTWISE_CHUNK
         job.chunks = (job.n + (ELEMENTWISE_CHUNK - 1)) // ELEMENTWISE_CHUNK
         job.bad = <Py_ssize_t*>PyMem_Malloc(job.chunks * sizeof(Py_ssize_t))
@@ -756,7 +852,7 @@ cdef class Loss:
         cdef Py_ssize_t size = job.classes * job.real_size
         cdef Py_ssize_t rows = block_rows(job)
         cdef chunk_function function
-        cdef int threads
+        cdef int threads, loop
         # Strides of whole pages would put all classes into one set of the cache.
         job.block_stride = rows + 64 // job.real_size
         if self.elementwise:
@@ -764,15 +860,18 @@ cdef class Loss:
             function = pick_chunk
             job.scratch_size = size
         elif in_blocks(job):
-            job.block = <class_function>self.functions[real][BLOCK_FUNCTION]
+            loop = BLOCK_FUNCTION
+            if job.numbers:
+                loop = PAIR_PRODUCT_LOOP if job.operands[TANGENT].data != NULL else PAIR_LOOP_OF[mode]
+            job.block = <class_function>self.functions[real][loop]
             function = block_chunk
             job.scratch_size = size * rows + size * job.block_stride * (
-                1 + job.has_hessian + (not job.labels))
+                1 + job.has_hessian + (job.operands[TANGENT].data != NULL) + has_probabilities(job))
         else:
             job.row = <class_function>self.functions[real][ROW_FUNCTION]
             function = row_chunk
-            job.scratch_size = 4 * size
-        job.scratch_size = (job.scratch_size + 5 * 64) & ~<Py_ssize_t>63
+            job.scratch_size = 5 * size
+        job.scratch_size = (job.scratch_size + 6 * 64) & ~<Py_ssize_t>63
         # Scratch for as many threads as there may be; what a thread does not touch is not there.
         threads = <int>min(<Py_ssize_t>thread_limit(asked), max(job.chunks, <Py_ssize_t>1))
         job.scratch = <char*>PyMem_Malloc(job.scratch_size * threads)
@@ -781,9 +880,16 @@ cdef class Loss:
         self.launch_timed(job, function, real, mode, job.n * job.classes, asked, threads)
         return 0
 
-    cdef int explain(self, prediction, target, bint by_class, Py_ssize_t classes,
+    cdef int explain(self, prediction, target, bint by_class, bint labels, Py_ssize_t classes,
                      Py_ssize_t start) except -1:
-        if by_class and (self.elementwise or target.ndim < prediction.ndim):
+        for name, array, (lower, upper), (axis, k) in self.bounded([prediction]):
+            at = first_where(array, self._is_outside, (lower, upper), 0)
+            if at is not None:
+                raise ValueError(
+                    f"prediction must hold a {name} in [{lower:g}, {upper:g}], got {array[at]} at "
+                    f"position {position(at[:axis] + (k,) + at[axis:])}"
+                )
+        if labels:
             at = first_where(target, self._is_no_label, classes, start)
             if at is not None:
                 raise wrong_label(
@@ -791,7 +897,7 @@ cdef class Loss:
         for name, array in (("prediction", prediction), ("target", target)):
             if name == "target" and by_class:
                 continue
-            at = first_where(array, self._is_outside, None, 0)
+            at = first_where(array, self._is_outside, (self.lower, self.upper), 0)
             if at is not None:
                 raise ValueError(
                     f"{name} must hold probabilities in [{self.lower:g}, {self.upper:g}], "
@@ -805,9 +911,9 @@ cdef class Loss:
         bad = ~((labels >= 0) & (labels < classes) & (labels == np.floor(labels)))
         return bad & (labels != self.ignore_index) if self.has_ignore_index else bad
 
-    def _is_outside(self, block, _):
-        """Return where a block of probabilities holds something else."""
-        return (block < self.lower) | (block > self.upper)
+    def _is_outside(self, block, bounds):
+        """Return where a block holds what is out of bounds."""
+        return (block < bounds[0]) | (block > bounds[1])
 
 
 cpdef object wrong_label(target, tuple at, Py_ssize_t classes, ignore_index):

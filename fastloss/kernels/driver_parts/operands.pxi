@@ -42,7 +42,8 @@ cdef struct Operand:
     Py_ssize_t strides[MAX_DIMS]
 
 cdef enum:
-    PREDICTION, TARGET, WEIGHT, VALUE, GRADIENT, HESSIAN, VARYING
+    # With a tangent the gradient's place is that of the Hessian's product with it.
+    PREDICTION, TARGET, WEIGHT, TANGENT, VALUE, GRADIENT, HESSIAN, VARYING
     OPERANDS = VARYING + MAX_VARYING
 
 # Everything that the threads of one call read.
@@ -75,7 +76,8 @@ cdef struct Job:
     class_function block
     class_function row
     Py_ssize_t classes
-    bint labels                 # else probabilities
+    bint labels                 # one integer per row
+    bint numbers                # one real number per row; if neither, probabilities
     Py_ssize_t block_stride     # elements from a class of a block to the next
     int64_t ignore_index
     bint has_ignore_index

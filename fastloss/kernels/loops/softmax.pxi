@@ -1,7 +1,8 @@
 # The passes around a softmax formula, expanded for each (formula, dtype): value, gradient and
 # Hessian diagonal of f(p), p = softmax(z)[label], for labels. With g = -p f'(p) the pull:
 #   gradient  g (P - one_hot)
-#   Hessian   g P (1 - P) - p g'(p) (P - one_hot)^2
+#   Hessian   g P (1 - P) - p g'(p) (P - one_hot)^2, in whole:
+#             g (diag P - P P^T) - p g'(p) (P - one_hot) (P - one_hot)^T
 # Label smoothing spreads the share s of a label over all classes by adding
 # (s / K) sum_k w_k (lse - z_k) to (1 - s) f.
 
@@ -69,6 +70,9 @@ cdef void $loop_block(const ClassTile* tile) noexcept nogil:
             at_hessian[r] = (mass_hessian[r] * p * complement
                              - bend[r] * (complement * complement))
         if tile.gradient == NULL:
+            continue
+        if tile.tangent != NULL:
+            lanes_hessian_product(tile, start, rest, inverse, mass_hessian, bend)
             continue
         for k in range(tile.classes):
             class_ = <real>k
@@ -138,6 +142,9 @@ cdef void $loop_row(const ClassTile* tile) noexcept nogil:
     pull = hard * pull
     mass = (pull + share_sum) * step
     bend = hard * pull_slope * step
+    if tile.tangent != NULL:
+        row_hessian_product(tile, label, rest, mass, bend)
+        return
     at_hessian = mass * p * complement - bend * (complement * complement)
     x = share if class_weight == NULL else share * class_weight[label]
     hit = (share_sum * p - pull * complement - x) * step

@@ -207,3 +207,95 @@ cdef inline void row_gradient(in_array e_, Py_ssize_t n, real mass, real share_s
     else:
         for i in range(n):
             g[i] = mass * e[i] - share_step * class_weight[i]
+
+
+# The product of the Hessian  mass (diag P - P P^T) - bend (P - one_hot) (P - one_hot)^T  and v, the
+# tangent. It does not change with what is added to all of v, so the entry at a maximal class is taken
+# from all: P.v then has no term there, and v - P.v keeps its digits where a P is almost 1.
+
+cdef inline real label_lean(real e, real rest, real inverse, bint here) noexcept nogil:
+    # P - one_hot of a class.
+    cdef real complement = (rest if e == 1.0 else (1.0 + rest) - e) * inverse
+    return -complement if here else e * inverse
+
+
+cdef void lanes_hessian_product(const ClassTile* tile, Py_ssize_t start, const real* rest,
+                                const real* inverse, const real* mass,
+                                const real* bend) noexcept nogil:
+    # Of LANES rows, whose exponentials it replaces; without `bend` there are no labels. Mass and bend
+    # hold the step.
+    cdef real* e = <real*>tile.logits + start
+    cdef const real* tangent = <const real*>tile.tangent + start
+    cdef const real* label = <const real*>tile.label + start
+    cdef Py_ssize_t stride = tile.stride
+    cdef real top[LANES]
+    cdef real at_label[LANES]
+    cdef double sums[LANES]
+    cdef real mean[LANES]
+    cdef real x, class_
+    cdef Py_ssize_t k, r
+    for r in range(LANES):
+        top[r] = 0.0
+        at_label[r] = 0.0
+        sums[r] = 0
+    for k in range(tile.classes):
+        for r in range(LANES):
+            top[r] = tangent[k * stride + r] if e[k * stride + r] == 1.0 else top[r]
+    for k in range(tile.classes):
+        class_ = <real>k
+        for r in range(LANES):
+            x = tangent[k * stride + r] - top[r]
+            sums[r] += e[k * stride + r] * x
+        if bend != NULL:
+            for r in range(LANES):
+                x = tangent[k * stride + r] - top[r]
+                at_label[r] = x if label[r] == class_ else at_label[r]
+    for r in range(LANES):
+        mean[r] = <real>sums[r] * inverse[r]
+    for k in range(tile.classes):
+        class_ = <real>k
+        if bend == NULL:
+            for r in range(LANES):
+                x = (tangent[k * stride + r] - top[r]) - mean[r]
+                e[k * stride + r] = mass[r] * (e[k * stride + r] * inverse[r]) * x
+        else:
+            for r in range(LANES):
+                x = (tangent[k * stride + r] - top[r]) - mean[r]
+                e[k * stride + r] = (
+                    mass[r] * (e[k * stride + r] * inverse[r]) * x
+                    - bend[r] * (mean[r] - at_label[r])
+                    * label_lean(e[k * stride + r], rest[r], inverse[r], label[r] == class_))
+
+
+cdef void row_hessian_product(const ClassTile* tile, Py_ssize_t label, real rest, real mass,
+                              real bend) noexcept nogil:
+    # Of one row; its label, or -1.
+    cdef const real* e = <const real*>tile.exponentials
+    cdef const real* tangent = <const real*>tile.tangent
+    cdef real* product_ = <real*>tile.gradient
+    cdef real inverse = 1.0 / (1.0 + rest)
+    cdef real top = 0.0
+    cdef real mean, tilt = 0.0
+    cdef double sums[LANES]
+    cdef Py_ssize_t main = tile.classes & ~<Py_ssize_t>(LANES - 1)
+    cdef Py_ssize_t k, lane
+    for k in range(tile.classes):
+        if e[k] == 1.0:
+            top = tangent[k]
+            break
+    for lane in range(LANES):
+        sums[lane] = 0
+    for k in range(0, main, LANES):
+        for lane in range(LANES):
+            sums[lane] += e[k + lane] * (tangent[k + lane] - top)
+    for lane in range(tile.classes - main):
+        sums[lane] += e[main + lane] * (tangent[main + lane] - top)
+    mean = <real>lane_total(sums) * inverse
+    if label >= 0:
+        tilt = bend * (mean - (tangent[label] - top))
+    for k in range(tile.classes):
+        product_[k] = mass * (e[k] * inverse) * ((tangent[k] - top) - mean) - tilt * (
+            e[k] * inverse)
+    if label >= 0:
+        product_[label] = mass * (e[label] * inverse) * ((tangent[label] - top) - mean) - (
+            tilt * label_lean(e[label], rest, inverse, True))

@@ -2,7 +2,7 @@
 # linear in the target: with mass_k = w_k ((1 - s) q_k + s / K) and M their sum
 #   value     M log(sum exp(z - m)) + sum_k mass_k (m - z_k)
 #   gradient  M P_k - mass_k, for a class with most of the probability (M - mass_k) - M (1 - P_k)
-#   Hessian   M P_k (1 - P_k)
+#   Hessian   M P_k (1 - P_k), in whole M (diag P - P P^T)
 
 
 cdef inline void soft_derivatives(real e, real mass, real mass_sum, real rest, real inverse,
@@ -29,6 +29,8 @@ cdef void soft_targets_block(const ClassTile* tile) noexcept nogil:
     cdef real rest[LANES]
     cdef double masses[LANES]
     cdef double spread[LANES]
+    cdef real inverse[LANES]
+    cdef real mass_step[LANES]
     cdef real w, mass, g, h
     cdef Py_ssize_t start, k, r
     for start in range(0, n, LANES):
@@ -50,6 +52,12 @@ cdef void soft_targets_block(const ClassTile* tile) noexcept nogil:
         for r in range(LANES):
             value[r] = product(<real>masses[r], log1p(rest[r])) + <real>spread[r]
         if tile.gradient == NULL:
+            continue
+        if tile.tangent != NULL:
+            for r in range(LANES):
+                inverse[r] = 1.0 / (1.0 + rest[r])
+                mass_step[r] = <real>masses[r] * step[r]
+            lanes_hessian_product(tile, start, rest, inverse, mass_step, NULL)
             continue
         for k in range(tile.classes):
             w = 1.0 if class_weight == NULL else class_weight[k]
@@ -79,6 +87,9 @@ cdef void soft_targets_row(const ClassTile* tile) noexcept nogil:
     spread = row_spread(z, target, tile.classes, m, keep, share, class_weight, &masses)
     (<real*>tile.value)[0] = product(<real>masses, log1p(rest)) + <real>spread
     if gradient == NULL:
+        return
+    if tile.tangent != NULL:
+        row_hessian_product(tile, -1, rest, <real>masses * step, 0.0)
         return
     inverse = 1.0 / (1.0 + rest)
     for k in range(tile.classes):

@@ -1,0 +1,305 @@
+"""Which loss for which task: the source of ``fastloss losses --guide`` and of the docs' page."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["TASKS", "Choice", "Task", "find", "tasks_of"]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A loss that suits a task.
+
+    Parameters
+    ----------
+    loss : str
+        The name of its class.
+    why : str
+        What speaks for it, one sentence without its full stop.
+    typical : dict
+        Hyper-parameters that are worth a try, each with its values.
+    """
+
+    loss: str
+    why: str
+    typical: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+
+    def values(self) -> Iterator[tuple[str, str]]:
+        """Yield each typical hyper-parameter and its values as they are written."""
+        for name, values in self.typical.items():
+            yield name, ", ".join(f"{v:g}" if isinstance(v, float) else repr(v) for v in values)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task, and the losses for it, the usual one first.
+
+    Parameters
+    ----------
+    name : str
+    about : str
+        What the task is and what to look out for.
+    choices : tuple of Choice
+    example : str
+        A doctest, where how to call the loss is not obvious.
+    """
+
+    name: str
+    about: str
+    choices: tuple[Choice, ...]
+    example: str = ""
+
+
+TASKS = (
+    Task(
+        "regression",
+        "A real number with noise of about the same size everywhere. The loss decides what is "
+        "estimated: the mean, the median, or something between.",
+        (
+            Choice("SquaredError", "estimates the mean; where nothing speaks against it"),
+            Choice("LogCosh", "like the square near zero, like the absolute value far from it"),
+            Choice("AbsoluteError", "estimates the median; all residuals pull alike"),
+            Choice(
+                "Huber",
+                "the square for ordinary residuals, a line for large ones",
+                {"delta": (0.5, 1.0, 2.0)},
+            ),
+        ),
+    ),
+    Task(
+        "robust regression",
+        "Some targets are wrong, or the noise has heavy tails. Give the scale parameter in units "
+        "of the residuals, whose robust standard deviation is 1.4826 times their median size.",
+        (
+            Choice(
+                "Huber",
+                "convex, so it has one minimum; 1.345 standard deviations lose 5 % on normal noise",
+                {"delta": (0.5, 1.345, 3.0)},
+            ),
+            Choice("LogCosh", "as Huber, smooth, without a parameter: scale the targets instead"),
+            Choice("AbsoluteError", "no parameter, but no curvature either: Newton needs another"),
+        ),
+    ),
+    Task(
+        "quantiles",
+        "An interval, or a cost that differs between too much and too little. One model per "
+        "quantile; sort their predictions if they cross.",
+        (
+            Choice(
+                "Pinball",
+                "its minimiser is the quantile itself",
+                {"quantile": (0.05, 0.25, 0.5, 0.75, 0.95)},
+            ),
+        ),
+    ),
+    Task(
+        "counts",
+        "Targets 0, 1, 2, …: calls, claims, clicks. The prediction is the logarithm of the rate; "
+        "add the logarithm of the exposure to it.",
+        (Choice("Poisson", "the variance grows as the mean; finds the mean even if not"),),
+    ),
+    Task(
+        "binary classification",
+        "Two classes, one logit. Train on logits, not on probabilities: no digit is lost.",
+        (
+            Choice("BinaryCrossEntropy", "probabilities that can be believed; the default"),
+            Choice("LogLoss", "the same, where only probabilities are at hand: to evaluate"),
+            Choice(
+                "Focal",
+                "less weight on what is already right, at the price of calibration",
+                {"gamma": (0.5, 1.0, 2.0, 5.0)},
+            ),
+        ),
+    ),
+    Task(
+        "imbalanced classes",
+        "One class is rare. Weights move the threshold and cost calibration: with weight w the "
+        "logit comes out larger by log w. If probabilities matter, leave the loss and move the "
+        "threshold.",
+        (
+            Choice(
+                "BinaryCrossEntropy",
+                "pos_weight: negatives per positive, or its square root",
+                {"pos_weight": (2.0, 5.0, 10.0)},
+            ),
+            Choice(
+                "Focal",
+                "for dense detection, where easy negatives are legion",
+                {"gamma": (1.0, 2.0, 5.0), "alpha": (0.25, 0.75)},
+            ),
+            Choice("CrossEntropy", "class_weight: inverse frequency of each class, or its root"),
+        ),
+    ),
+    Task(
+        "multi-class classification",
+        "One of K classes, K logits a row.",
+        (
+            Choice(
+                "CrossEntropy",
+                "the default; a little label smoothing regularises",
+                {"label_smoothing": (0.0, 0.05, 0.1)},
+            ),
+            Choice("LogLoss", "for probabilities, as other libraries' predict_proba returns them"),
+        ),
+    ),
+    Task(
+        "noisy labels",
+        "Some labels are wrong. Cross-entropy learns them by heart in the end, because what it "
+        "pays for one wrong label has no bound.",
+        (
+            Choice(
+                "CrossEntropy",
+                "label smoothing as large as the share of wrong labels",
+                {"label_smoothing": (0.1, 0.2, 0.3)},
+            ),
+        ),
+    ),
+    Task(
+        "segmentation",
+        "A class per pixel. Logits of shape (N, C, H, W), labels of shape (N, H, W), no copy to "
+        "bring the classes last; pixels without a label are ignored. Lanes on a road take one "
+        "pixel in a hundred: weigh their class.",
+        (
+            Choice(
+                "CrossEntropy", "class_weight for what is thin, ignore_index for the unlabelled"
+            ),
+            Choice(
+                "Focal",
+                "one logit per pixel, lane or not; the road's easy pixels fade",
+                {"gamma": (2.0,), "alpha": (0.25, 0.75)},
+            ),
+            Choice(
+                "BinaryCrossEntropy",
+                "one logit per pixel and class, where classes overlap",
+                {"pos_weight": (5.0, 20.0)},
+            ),
+        ),
+        example="""\
+>>> logits, labels = np.zeros((1, 2, 3, 4)), np.zeros((1, 3, 4), np.uint8)
+>>> labels[0, 0, 0], labels[0, 2, 3] = 1, 255
+>>> loss = fl.CrossEntropy(class_weight=[0.4, 1.0], ignore_index=255)
+>>> value, gradient = loss.value_and_grad(logits, labels)
+>>> gradient.shape, gradient[0, :, 2, 3]
+((1, 2, 3, 4), array([0., 0.]))
+""",
+    ),
+    Task(
+        "face recognition",
+        "Cross-entropy of scaled cosines with a margin taken off the true class's: the embeddings "
+        "of one face close up. Scale 64 and margin 0.35 (additive, CosFace) or 0.5 radians "
+        "(angular, ArcFace) are usual.",
+        (Choice("CrossEntropy", "on 64 times the cosine, the true class's less the margin"),),
+        example="""\
+>>> cosine, labels = np.array([[0.7, 0.2], [0.1, 0.4]]), np.array([0, 1])
+>>> logits = 64 * cosine
+>>> logits[np.arange(2), labels] -= 64 * 0.35
+>>> round(fl.CrossEntropy()(logits, labels), 4)
+1.62
+""",
+    ),
+    Task(
+        "text generation",
+        "The next token among tens of thousands; padding has the label -100. With gradients "
+        "accumulated over several calls divide each by the tokens of all.",
+        (
+            Choice(
+                "LinearCrossEntropy",
+                "the last layer and its loss in one, without the logits in memory",
+                {"z_loss": (1e-4,), "soft_cap": (30.0,)},
+            ),
+            Choice(
+                "CrossEntropy",
+                "where the logits are there already",
+                {"label_smoothing": (0.0, 0.1)},
+            ),
+        ),
+        example="""\
+>>> logits, labels = np.zeros((3, 50)), np.array([7, 0, -100])
+>>> round(fl.CrossEntropy()(logits, labels, denominator=8), 4)
+0.978
+""",
+    ),
+    Task(
+        "distillation",
+        "A small model learns a large one's probabilities at temperature T: divide both logits by "
+        "T, and multiply the gradient by T², so that hard labels keep their share.",
+        (Choice("CrossEntropy", "takes the teacher's probabilities as its target"),),
+    ),
+    Task(
+        "several labels at once",
+        "Any subset of K labels: K logits a row, each with a yes or no of its own.",
+        (
+            Choice(
+                "BinaryCrossEntropy",
+                "one per label; pos_weight may be an array, one per label",
+                {"label_smoothing": (0.0, 0.1)},
+            ),
+        ),
+    ),
+    Task(
+        "ranking",
+        "What counts is the order, not the number.",
+        (
+            Choice(
+                "BinaryCrossEntropy",
+                "of the difference of two scores, target 1 if the first is the better: RankNet",
+            ),
+            Choice(
+                "CrossEntropy",
+                "of a list's scores, the target its relevances divided by their sum: ListNet",
+            ),
+        ),
+        example="""\
+>>> better, worse = np.array([2.0, 0.5]), np.array([1.0, 1.5])
+>>> round(fl.BinaryCrossEntropy()(better - worse, np.ones(2)), 4)
+0.8133
+""",
+    ),
+    Task(
+        "boosting",
+        "A custom objective of XGBoost, LightGBM or CatBoost: gradient and Hessian per row, not "
+        "divided by anything. A leaf's value is minus the sum of the one over the sum of the "
+        "other, so a Hessian of 0 needs a loss with curvature in its stead.",
+        (
+            Choice("SquaredError", "half=True is the libraries' own", {"half": (True,)}),
+            Choice("BinaryCrossEntropy", "on raw scores, as binary:logistic"),
+            Choice("LogCosh", "robust, and its curvature never ends in a jump"),
+            Choice("Poisson", "counts; begin at the logarithm of the mean"),
+            Choice("CrossEntropy", "K trees a round; the diagonal of the Hessian"),
+        ),
+        example="""\
+>>> score, label = np.zeros(3), np.array([0, 1, 1])
+>>> fl.BinaryCrossEntropy().grad_and_hess(score, label, reduction="sum")
+(array([ 0.5, -0.5, -0.5]), array([0.25, 0.25, 0.25]))
+""",
+    ),
+)
+
+
+def find(name: str) -> Task:
+    """Return a task by its name, or by words of it.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or several; the message lists them.
+    """
+    wanted = " ".join(name.lower().replace("_", " ").replace("-", " ").split())
+    plain = {task.name.replace("-", " "): task for task in TASKS}
+    if wanted in plain:
+        return plain[wanted]
+    near = [key for key in plain if wanted and wanted in key]
+    if len(near) == 1:
+        return plain[near[0]]
+    near = near or difflib.get_close_matches(wanted, plain, 3, 0.6) or list(plain)
+    listed = ", ".join(repr(plain[key].name) for key in near)
+    raise ValueError(f"no task {name!r} in the guide; there are: {listed}")
+
+
+def tasks_of(loss: str) -> list[str]:
+    """Return the names of the tasks for which the guide has a loss."""
+    return [task.name for task in TASKS if loss in (choice.loss for choice in task.choices)]

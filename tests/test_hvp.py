@@ -1,0 +1,234 @@
+"""The product of the Hessian and a vector: right, symmetric, linear, and the diagonal's kin."""
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+from mpmath import mp, mpf  # type: ignore[import-untyped]
+
+import fastloss as fl
+from accuracy import LEVEL_ULPS, ULPS, assert_true, ulp_distance
+from cases import (
+    DTYPES,
+    REDUCTIONS,
+    Array,
+    Case,
+    cases,
+    default_cases,
+    exact,
+    rows,
+    sample,
+    sample_weight,
+)
+from fastloss import kernels, reference
+from mpmath_truth import Sum
+from test_values import truth
+
+CASES = {case.id: case for case in cases()}
+EXACT = [name for name, case in CASES.items() if case.exact_hessian]
+ROWS = [
+    name
+    for name, case in CASES.items()
+    if case.kind in ("labels", "probabilities") and not case.parameters
+]
+every_case = pytest.mark.parametrize("name", CASES, ids=list(CASES))
+every_loss = pytest.mark.parametrize("case", default_cases(), ids=lambda case: case.id)
+all_dtypes = pytest.mark.parametrize("dtype", DTYPES, ids=str)
+
+
+def vector(shape: tuple[int, ...], dtype: Any, seed: int = 5) -> Array:
+    return exact(np.random.default_rng(seed).normal(size=shape), dtype)
+
+
+@cache
+def truths(name: str, dtype: Any) -> tuple[Array, Array, Array, list[Sum]]:
+    """Predictions, targets, v, and differences of the truth's gradient."""
+    case = CASES[name]
+    prediction, target = sample(case, dtype, 12)
+    v = vector(prediction.shape, dtype)
+    products = []
+    step = mpf(10) ** -10
+    for z, t, direction in zip(prediction.tolist(), target.tolist(), v.tolist(), strict=True):
+        if not case.of_rows:
+            hessian = truth(case, dtype, mpf(z), mpf(t)).hessian[0]
+            factor = mpf(direction)
+            products.append(Sum(hessian.exact * factor, hessian.scale * abs(factor), hessian.floor))
+            continue
+        point = [mpf(x) for x in z]
+        goal = [mpf(q) for q in t] if isinstance(t, list) else t
+        goal = mpf(t) if case.kind == "parameters" else goal
+        columns = []
+        for j in range(len(point)):
+            slope = [mpf(0)] * len(point)
+            for steps, coefficient in ((-2, 1), (-1, -8), (1, 8), (2, -1)):
+                moved = [*point[:j], point[j] + steps * step, *point[j + 1 :]]
+                for k, one in enumerate(truth(case, dtype, moved, goal).gradient):
+                    slope[k] += coefficient * one.exact / (12 * step)
+            columns.append(slope)
+        # The rounding of z - max(z) reaches every probability as an error of |z - max(z)| ulp.
+        noise = 1 + max(point) - min(point)
+        for k in range(len(point)):
+            terms = [columns[j][k] * mpf(direction[j]) for j in range(len(point))]
+            products.append(Sum(mp.fsum(terms), noise * mp.fsum(abs(x) for x in terms)))
+    return prediction, target, v, products
+
+
+@all_dtypes
+@pytest.mark.parametrize("name", EXACT, ids=EXACT)
+def test_truth(name: str, dtype: Any, level: str) -> None:
+    prediction, target, v, products = truths(name, dtype)
+    found = CASES[name].loss(reduction="none").hvp(prediction, target, v)
+    assert found.dtype == dtype
+    assert_true(found, products, ULPS[dtype].hessian, dtype, range(found.size))
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@every_case
+def test_reference(name: str, reduction: str, level: str) -> None:
+    case = CASES[name]
+    prediction, target = sample(case, np.float64, 60)
+    v, weight = vector(prediction.shape, np.float64), sample_weight(60, np.float64)
+    found = case.loss(reduction=reduction).hvp(prediction, target, v, weight)
+    expected = reference.hvp(case.loss(reduction=reduction), prediction, target, v, weight)
+    np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-12 * abs(expected).max())
+
+
+@every_case
+def test_symmetric_and_linear(name: str, level: str) -> None:
+    case = CASES[name]
+    prediction, target = sample(case, np.float64, 50)
+    loss = case.loss(reduction="none")
+    u, v = (vector(prediction.shape, np.float64, seed) for seed in (1, 2))
+    by_u, by_v = loss.hvp(prediction, target, u), loss.hvp(prediction, target, v)
+    room = 1e-13 * (1 + abs(by_u).max() + abs(by_v).max())
+    assert np.sum(u * by_v) == pytest.approx(np.sum(v * by_u), abs=50 * room)
+    both = loss.hvp(prediction, target, 2 * u - 3 * v)
+    np.testing.assert_allclose(both, 2 * by_u - 3 * by_v, rtol=0, atol=50 * room)
+    np.testing.assert_array_equal(loss.hvp(prediction, target, 0 * v), 0)
+
+
+@all_dtypes
+@every_case
+def test_a_unit_vector_gives_the_diagonal(name: str, dtype: Any, level: str) -> None:
+    case = CASES[name]
+    prediction, target = sample(case, dtype, 70)
+    loss = case.loss(reduction="none")
+    hessian = loss.grad_and_hess(prediction, target)[1]
+    if not case.of_rows:
+        product = loss.hvp(prediction, target, np.ones_like(prediction))
+        np.testing.assert_array_equal(product, hessian)
+        return
+    size = np.median(abs(hessian), axis=-1)
+    for k in range(prediction.shape[-1]):
+        unit = np.zeros_like(prediction)
+        unit[:, k] = 1
+        product = loss.hvp(prediction, target, unit)
+        distance = ulp_distance(product[:, k], hessian[:, k], abs(hessian[:, k]) + size)
+        assert distance.max() <= ULPS[dtype].hessian
+
+
+@all_dtypes
+@pytest.mark.parametrize("name", ROWS, ids=ROWS)
+def test_rows_of_any_length(name: str, dtype: Any, level: str) -> None:
+    """Extreme rows, along them and across them."""
+    case = CASES[name]
+    loss = case.loss(reduction="none")
+    for prediction, target in rows(case, dtype):
+        hessian = loss.grad_and_hess(prediction, target)[1]
+        for k in {0, prediction.shape[1] - 1}:
+            unit = np.zeros_like(prediction)
+            unit[:, k] = 1
+            along = loss.hvp(prediction, target, unit)
+            scale = abs(hessian[:, k]) + np.median(abs(hessian), axis=1)
+            assert ulp_distance(along[:, k], hessian[:, k], scale).max() <= ULPS[dtype].hessian
+            across = loss.hvp(np.asfortranarray(prediction), target, np.asfortranarray(unit))
+            scale = abs(along) + abs(along).max(1, keepdims=True)
+            assert ulp_distance(across, along, scale).max() <= ULPS[dtype].hessian
+
+
+@all_dtypes
+@every_loss
+def test_levels_agree(case: Case, dtype: Any) -> None:
+    prediction, target = sample(case, dtype, 1301)
+    v = vector(prediction.shape, dtype)
+    results = []
+    for level in kernels.levels():
+        with kernels.use_level(level):
+            results.append(case.loss(reduction="none").hvp(prediction, target, v))
+    for other in results[1:]:
+        scale = abs(results[0]) + np.median(abs(results[0]))
+        assert ulp_distance(other, results[0], scale).max() <= 4 * LEVEL_ULPS[dtype].hessian
+
+
+@all_dtypes
+@every_loss
+def test_threads_types_and_layouts(case: Case, dtype: Any) -> None:
+    n = 20_011
+    prediction, target = sample(case, dtype, n)
+    weight, v = sample_weight(n), vector(prediction.shape, dtype)
+    loss = case.loss()
+    expected = loss.hvp(prediction, target, v, weight)
+    assert expected.flags.c_contiguous
+    with kernels.force_threads(True):
+        for n_threads in (1, 2, 7):
+            found = loss.hvp(prediction, target, v, weight, n_threads=n_threads)
+            np.testing.assert_array_equal(found, expected)
+    layouts = (np.asfortranarray, lambda x: np.repeat(x, 2, -1)[..., ::2], lambda x: x[::-1])
+    for layout in layouts:
+        moved = layout(v)[::-1] if layout is layouts[-1] else layout(v)
+        np.testing.assert_array_equal(loss.hvp(prediction, target, moved, weight), expected)
+    for other in (np.float64, np.dtype(np.float64).newbyteorder()):
+        found = loss.hvp(prediction, target, v.astype(other), weight)
+        np.testing.assert_array_equal(found, expected)
+    whole = np.round(4 * v)
+    found = loss.hvp(prediction, target, whole.astype(np.int8), weight)
+    np.testing.assert_array_equal(found, loss.hvp(prediction, target, whole, weight))
+    if case.loss_class.prediction_domain == (-np.inf, np.inf):
+        half = loss.hvp(prediction.astype(np.float16), target, v, weight)
+        assert half.dtype == np.float16
+
+
+@every_loss
+def test_out_and_reductions(case: Case) -> None:
+    prediction, target = sample(case, np.float64, 1300)
+    v, weight = vector(prediction.shape, np.float64), sample_weight(1300, np.float64)
+    loss = case.loss()
+    one_by_one = loss.hvp(prediction, target, v, weight, reduction="none")
+    np.testing.assert_array_equal(
+        loss.hvp(prediction, target, v, weight, reduction="sum"), one_by_one
+    )
+    np.testing.assert_array_equal(
+        loss.hvp(prediction, target, v, weight, denominator=64), one_by_one / 64
+    )
+    mean = loss.hvp(prediction, target, v, weight)
+    divisor = loss.partial(prediction, target, weight).weight
+    np.testing.assert_allclose(mean, one_by_one / divisor, rtol=1e-14)
+    out = np.empty_like(prediction)
+    assert loss.hvp(prediction, target, v, weight, out=out) is out
+    np.testing.assert_array_equal(out, mean)
+    place = prediction.copy()
+    loss.hvp(place, target, v, weight, out=place)
+    np.testing.assert_array_equal(place, mean)
+
+
+@every_loss
+def test_errors(case: Case) -> None:
+    prediction, target = sample(case, np.float64, 8)
+    loss = case.loss()
+    with pytest.raises(ValueError, match="v must have the prediction's shape"):
+        loss.hvp(prediction, target, np.ones(3))
+    with pytest.raises(TypeError, match="v must"):
+        loss.hvp(prediction, target, None)
+    v = np.ones_like(prediction)
+    with pytest.raises(ValueError, match="out must not share memory with v"):
+        loss.hvp(prediction, target, v, out=v)
+
+
+def test_ignored_rows_are_exact_zeros(level: str) -> None:
+    loss = fl.CrossEntropy()
+    for classes in (3, 200):
+        prediction, v = np.full((4, classes), np.nan), np.full((4, classes), np.nan)
+        prediction[:2], v[:2] = 1, 2
+        product = loss.hvp(prediction, [0, 1, -100, -100], v)
+        np.testing.assert_array_equal(product, 0)
