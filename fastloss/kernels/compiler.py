@@ -195,8 +195,8 @@ class Graph:
     def power(self, base: Any, exponent: Any) -> Node:
         if exponent.is_number and exponent < 0:
             return self.make("divide", self.constant(1.0), self.power(base, -exponent))
-        x = self.add(base)
         if exponent.is_number and (2 * exponent).is_integer and exponent <= 64:
+            x = self.add(base)
             whole, half = divmod(int(2 * exponent), 2)
             parts = [self.make("root", x)] if half else []
             while whole:
@@ -205,7 +205,7 @@ class Graph:
                 x, whole = self.make("multiply", x, x), whole >> 1
             return self.chain(parts[::-1])
         # A power of a positive number; 0 to a positive power is exp(-inf).
-        scaled = self.make("multiply", self.coefficient(exponent), self.word("log", x))
+        scaled = self.make("multiply", self.add(exponent), self.add(sympy.log(base)))
         return self.word("exp", scaled)
 
     # Words of the formulas that are made of the vocabulary's, sharing what they can.
