@@ -13,11 +13,14 @@ from fastloss.losses.linear import *
 from fastloss.losses.multiclass import *
 from fastloss.losses.names import get, losses
 from fastloss.losses.regression import *
+from fastloss.tuning import Sweep, sweep
 
 __version__ = "0.1.0"
 
 # Type checkers follow a family's list, and no computed one.
-__all__ = ["Loss", "Partial", "custom", "get", "losses", "set_cache_limit", "show_config"]
+__all__ = [
+    "Loss", "Partial", "Sweep", "custom", "get", "losses", "set_cache_limit", "show_config", "sweep",
+]  # fmt: skip
 __all__ += regression.__all__
 __all__ += count.__all__
 __all__ += binary.__all__

@@ -9,6 +9,7 @@ tile functions of an instruction-set level, which are called through pointers.
     chunks    threads.pxi       fixed chunks over threads, partial sums combined in a fixed tree
     tiles     elementwise.pxi   losses of one number against one number
               classes.pxi       losses of a row of classes against a label or probabilities
+              sweep.pxi         the same loss with many sets of hyper-parameters
               linear.pxi        the same with a vocabulary that comes tile by tile
 """
 
@@ -44,4 +45,5 @@ include "driver_parts/elementwise.pxi"
 include "driver_parts/classes.pxi"
 include "driver_parts/arguments.pxi"
 include "driver_parts/loss.pxi"
+include "driver_parts/sweep.pxi"
 include "driver_parts/linear.pxi"

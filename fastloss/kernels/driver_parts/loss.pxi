@@ -120,7 +120,7 @@ cdef void plain_operand(Operand* operand, cnp.ndarray array, int number):
     operand.strides[0] = operand.size
 
 
-cdef void fill(double* tile, double x, Py_ssize_t n, int real):
+cdef void fill(double* tile, double x, Py_ssize_t n, int real) noexcept nogil:
     cdef Py_ssize_t i
     if real == 0:
         for i in range(n):

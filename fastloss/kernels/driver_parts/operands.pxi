@@ -46,6 +46,12 @@ cdef enum:
     PREDICTION, TARGET, WEIGHT, TANGENT, VALUE, GRADIENT, HESSIAN, VARYING
     OPERANDS = VARYING + MAX_VARYING
 
+# What sets one loss of a sweep apart from the next.
+cdef struct ParameterSet:
+    elementwise_function value_loop
+    const double* parameters
+    const double* varying
+
 # Everything that the threads of one call read.
 cdef struct Job:
     const Tools* tools
@@ -72,6 +78,10 @@ cdef struct Job:
     double scale                # 1 / divisor
     const void* constant_step   # a tile of `scale`, for calls without weight
     const void* constant_varying[MAX_VARYING]
+    # Sweeps
+    const ParameterSet* sets
+    Py_ssize_t n_sets
+    Py_ssize_t values_size      # bytes from a set's values to the next set's
     # Rows of classes
     class_function block
     class_function row
