@@ -19,7 +19,8 @@ __version__ = "0.1.0"
 
 # Type checkers follow a family's list, and no computed one.
 __all__ = [
-    "Loss", "Partial", "Sweep", "custom", "get", "losses", "set_cache_limit", "show_config", "sweep",
+    "Loss", "Partial", "Sweep", "custom", "get", "losses", "set_cache_limit", "show_config",
+    "sweep",
 ]  # fmt: skip
 __all__ += regression.__all__
 __all__ += count.__all__
