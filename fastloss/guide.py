@@ -61,33 +61,35 @@ TASKS = (
         "estimated: the mean, the median, or something between.",
         (
             Choice("SquaredError", "estimates the mean; where nothing speaks against it"),
-            Choice("LogCosh", "like the square near zero, like the absolute value far from it"),
-            Choice("AbsoluteError", "estimates the median; all residuals pull alike"),
             Choice(
                 "Huber",
                 "the square for ordinary residuals, a line for large ones",
                 {"delta": (0.5, 1.0, 2.0)},
             ),
+            Choice("LogCosh", "of the same shape, smooth everywhere, no parameter"),
+            Choice("AbsoluteError", "estimates the median; all residuals pull alike"),
         ),
     ),
     Task(
         "robust regression",
         "Some targets are wrong, or the noise has heavy tails. Give the scale parameter in units "
-        "of the residuals, whose robust standard deviation is 1.4826 times their median size.",
+        "of the residuals, whose robust standard deviation is 1.4826 times their median size. "
+        "Convex losses have one minimum; those that level off forget outliers altogether, and "
+        "want a good start, from Huber say.",
         (
             Choice(
                 "Huber",
-                "convex, so it has one minimum; 1.345 standard deviations lose 5 % on normal noise",
+                "convex; 1.345 standard deviations lose 5 % on normal noise",
                 {"delta": (0.5, 1.345, 3.0)},
             ),
-            Choice("LogCosh", "as Huber, smooth, without a parameter: scale the targets instead"),
-            Choice("AbsoluteError", "no parameter, but no curvature either: Newton needs another"),
+            Choice("LogCosh", "as Huber, without a parameter: scale the targets instead"),
+            Choice("AbsoluteError", "no parameter, but no curvature either"),
         ),
     ),
     Task(
         "quantiles",
-        "An interval, or a cost that differs between too much and too little. One model per "
-        "quantile; sort their predictions if they cross.",
+        "An interval, or a cost that differs between too much and too little. Quantiles that are "
+        "learned apart may cross: sort them.",
         (
             Choice(
                 "Pinball",
@@ -103,16 +105,23 @@ TASKS = (
         (Choice("Poisson", "the variance grows as the mean; finds the mean even if not"),),
     ),
     Task(
+        "uncertainty",
+        "A distribution for every row instead of a number: the network has two outputs, and "
+        "learns where it is sure. Scale the targets to about 1 first; where the spread collapses "
+        "early, learn the location alone for a while.",
+        (Choice("GaussianNLL", "mean and spread; the default"),),
+    ),
+    Task(
+        "landmarks and boxes",
+        "Coordinates in pixels or in units of a box: small errors matter, large ones are rare.",
+        (Choice("AbsoluteError", "the plain choice"),),
+    ),
+    Task(
         "binary classification",
         "Two classes, one logit. Train on logits, not on probabilities: no digit is lost.",
         (
             Choice("BinaryCrossEntropy", "probabilities that can be believed; the default"),
-            Choice("LogLoss", "the same, where only probabilities are at hand: to evaluate"),
-            Choice(
-                "Focal",
-                "less weight on what is already right, at the price of calibration",
-                {"gamma": (0.5, 1.0, 2.0, 5.0)},
-            ),
+            Choice("LogLoss", "where only probabilities are at hand: to evaluate"),
         ),
     ),
     Task(
@@ -129,7 +138,7 @@ TASKS = (
             Choice(
                 "Focal",
                 "for dense detection, where easy negatives are legion",
-                {"gamma": (1.0, 2.0, 5.0), "alpha": (0.25, 0.75)},
+                {"gamma": (0.5, 1.0, 2.0, 5.0), "alpha": (0.25, 0.75)},
             ),
             Choice("CrossEntropy", "class_weight: inverse frequency of each class, or its root"),
         ),
@@ -149,7 +158,8 @@ TASKS = (
     Task(
         "noisy labels",
         "Some labels are wrong. Cross-entropy learns them by heart in the end, because what it "
-        "pays for one wrong label has no bound.",
+        "pays for one wrong label has no bound. Bounded losses learn more slowly: begin with "
+        "cross-entropy for an epoch or two.",
         (
             Choice(
                 "CrossEntropy",
@@ -169,7 +179,7 @@ TASKS = (
             ),
             Choice(
                 "Focal",
-                "one logit per pixel, lane or not; the road's easy pixels fade",
+                "one logit per pixel, lane or not",
                 {"gamma": (2.0,), "alpha": (0.25, 0.75)},
             ),
             Choice(
@@ -225,8 +235,8 @@ TASKS = (
     ),
     Task(
         "distillation",
-        "A small model learns a large one's probabilities at temperature T: divide both logits by "
-        "T, and multiply the gradient by T², so that hard labels keep their share.",
+        "A small model learns a large one's probabilities, softened by a temperature. Add the "
+        "cross-entropy of the labels with a tenth to half of the weight.",
         (Choice("CrossEntropy", "takes the teacher's probabilities as its target"),),
     ),
     Task(
@@ -238,7 +248,13 @@ TASKS = (
                 "one per label; pos_weight may be an array, one per label",
                 {"label_smoothing": (0.0, 0.1)},
             ),
+            Choice("Focal", "where most answers are an easy no", {"gamma": (1.0, 2.0)}),
         ),
+    ),
+    Task(
+        "ordinal classes",
+        "Grades, stars, stages: classes in an order, where two off is worse than one off.",
+        (Choice("SquaredError", "on the class's number, where steps are about equal"),),
     ),
     Task(
         "ranking",
@@ -263,13 +279,14 @@ TASKS = (
         "boosting",
         "A custom objective of XGBoost, LightGBM or CatBoost: gradient and Hessian per row, not "
         "divided by anything. A leaf's value is minus the sum of the one over the sum of the "
-        "other, so a Hessian of 0 needs a loss with curvature in its stead.",
+        "other, so a Hessian of 0, or below, needs another curvature: some losses have a choice "
+        "`hessian` for it.",
         (
             Choice("SquaredError", "half=True is the libraries' own", {"half": (True,)}),
             Choice("BinaryCrossEntropy", "on raw scores, as binary:logistic"),
-            Choice("LogCosh", "robust, and its curvature never ends in a jump"),
-            Choice("Poisson", "counts; begin at the logarithm of the mean"),
             Choice("CrossEntropy", "K trees a round; the diagonal of the Hessian"),
+            Choice("LogCosh", "likewise, without a parameter"),
+            Choice("Poisson", "counts; begin at the logarithm of the mean"),
         ),
         example="""\
 >>> score, label = np.zeros(3), np.array([0, 1, 1])

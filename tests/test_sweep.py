@@ -17,7 +17,8 @@ def grid_of(case: Case) -> dict[str, list]:
     """Two values or more of each hyper-parameter, but for those that change what arrays mean."""
     grid = {}
     for name, default in fields(case.loss_class).items():
-        if name not in ("reduction", "axis", "ignore_index"):
+        numeric = not next(f for f in case.loss_class._fields if f.name == name).choices
+        if numeric and name not in ("axis", "ignore_index"):
             grid[name] = [default, *valid_values(case.loss_class, name)[:2]]
     return dict(itertools.islice(grid.items(), 3))
 
