@@ -89,9 +89,7 @@ def test_nothing_is_written_in_place(key: str) -> None:
 
 
 def test_intervals_say_whether_an_end_belongs_to_them() -> None:
-    with pytest.raises(
-        ValueError, match=r"^prediction must hold probabilities in \[0, 1\], got 2"
-    ):
+    with pytest.raises(ValueError, match=r"^prediction must hold probabilities in \[0, 1\], got 2"):
         fl.LogLoss()(2.0, 1)
     with pytest.raises(ValueError, match=r"^target must hold numbers in \[0, inf\], got -1 at"):
         fl.Poisson()([0.0], [-1])

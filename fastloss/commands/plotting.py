@@ -75,7 +75,7 @@ class Curve:
             raise InputError(f"{loss} takes targets in [{low:g}, {high:g}], not {target:g}")
         if loss.class_axis == "always":
             return cls(loss, "logit", " of the label, the other class's being 0", (-6, 6), 0)
-        at = 1 if target is None else target
+        at = (1 if high >= 1 else 0.5) if target is None else target
         if loss.prediction_domain == (0, 1):
             return cls(loss, "probability", f", target = {at:g}", (0, 1), at)
         rest = "".join(f", {name} = {value:g}" for name, value in _others(loss).items())

@@ -274,3 +274,220 @@ cdef inline void student_nll_fisher(real location, real log_scale, real target, 
     location_hessian[0] = <real>((df + 1.0) / (df + 3.0)) * (near * far) * (near * far)
     log_scale_hessian[0] = 2.0 * df / (df + 3.0)
     cross_hessian[0] = 0.0
+
+
+cdef inline real largest() noexcept nogil:
+    return 3.4e38 if sizeof(real) == sizeof(float) else 1.79e308
+
+
+cdef inline void gamma_function(real x, real log_x, real* value, real* slope, real* bend) noexcept nogil:
+    # What Stirling's leading terms leave of log Gamma and of its derivatives, for x = exp(log_x):
+    #   value  log Gamma(x) - (x - 1/2) log x + x - log(2 pi) / 2
+    #   slope  x (psi(x) - log x)
+    #   bend   x^2 psi'(x) - x
+    # From 6 on by its series, so that the likelihood of a large shape is no difference of large
+    # numbers; below 1 by Gamma(x) = Gamma(x + 1) / x, so that nothing is infinite at 0.
+    cdef bint below = x < 1.0
+    cdef bint beyond = x >= 6.0
+    cdef real argument = x + 1.0 if below else x
+    cdef real inverse = 1.0 / (x if beyond else 6.0)
+    cdef real square = inverse * inverse
+    cdef real one = 1.0 if below else 0.0
+    cdef real near_value = (
+        lgamma(argument) - (x + (one - 0.5)) * log_x + x - 0.9189385332046727)
+    cdef real near_slope = x * (digamma(argument) - log_x) - one
+    cdef real near_bend = x * (x * trigamma(argument)) - x + one
+    value[0] = lgamma_tail(square) * inverse if beyond else near_value
+    slope[0] = -0.5 - digamma_tail(square) * inverse if beyond else near_slope
+    bend[0] = 0.5 + trigamma_tail(square) * inverse if beyond else near_bend
+
+
+cdef inline void gamma_nll(real log_mean, real log_shape, real target,
+                           real* value, real* log_mean_gradient, real* log_shape_gradient,
+                           real* log_mean_hessian, real* log_shape_hessian,
+                           real* cross_hessian) noexcept nogil:
+    # With u = log(y / mean) the likelihood is one of shape (exp(u) - 1 - u). Far out the shape goes
+    # into the exponent: by itself it may vanish where the product does not.
+    cdef real shape = exp(log_shape)
+    cdef real log_target = log(target)
+    cdef real u = log_target - log_mean
+    cdef bint far = fabs(u) > 30.0
+    cdef bint lost = (u > 30.0) & (log_shape < 0.0)
+    cdef real rise = expm1(u)
+    cdef real ratio = exp(u + log_shape if far else u)
+    cdef real rest, slope, bend
+    gamma_function(shape, log_shape, &rest, &slope, &bend)
+    cdef real excess = ratio - shape if lost else product(rise, shape)
+    cdef real distance = ratio - shape * (1.0 + u) if lost else product(rise - u, shape)
+    value[0] = rest - 0.5 * log_shape + 0.9189385332046727 + distance + log_target
+    log_mean_gradient[0] = -excess
+    log_shape_gradient[0] = slope + distance
+    log_mean_hessian[0] = ratio if far else ratio * shape
+    log_shape_hessian[0] = slope + distance + bend
+    cross_hessian[0] = -excess
+
+
+cdef inline void gamma_nll_fisher(real log_mean, real log_shape, real target,
+                                  real* value, real* log_mean_gradient, real* log_shape_gradient,
+                                  real* log_mean_hessian, real* log_shape_hessian,
+                                  real* cross_hessian) noexcept nogil:
+    cdef real shape = exp(log_shape)
+    cdef real rest, slope, bend
+    gamma_nll(log_mean, log_shape, target, value, log_mean_gradient, log_shape_gradient,
+              log_mean_hessian, log_shape_hessian, cross_hessian)
+    gamma_function(shape, log_shape, &rest, &slope, &bend)
+    log_mean_hessian[0] = shape
+    log_shape_hessian[0] = bend
+    cross_hessian[0] = 0.0
+
+
+cdef inline void beta_nll(real log_alpha, real log_beta, real target,
+                          real* value, real* log_alpha_gradient, real* log_beta_gradient,
+                          real* log_alpha_hessian, real* log_beta_hessian,
+                          real* cross_hessian) noexcept nogil:
+    # p = alpha / total and q = beta / total; x and w are log(y / p) and log((1 - y) / q), which all
+    # cancellation is left to.
+    cdef real alpha = exp(log_alpha)
+    cdef real beta = exp(log_beta)
+    cdef real total = alpha + beta
+    cdef real log_ratio = log_alpha - log_beta
+    cdef real p = sigmoid(log_ratio)
+    cdef real q = sigmoid(-log_ratio)
+    cdef real minus_log_p = softplus(-log_ratio)
+    cdef real minus_log_q = softplus(log_ratio)
+    cdef real log_target = log(target)
+    cdef real log_rest = log1p(-target)
+    cdef real x = minus_log_p + log_target
+    cdef real w = minus_log_q + log_rest
+    cdef bint endless = total > largest()
+    cdef real a_rest, a_slope, a_bend, b_rest, b_slope, b_bend, rest, slope, bend
+    gamma_function(alpha, log_alpha, &a_rest, &a_slope, &a_bend)
+    gamma_function(beta, log_beta, &b_rest, &b_slope, &b_bend)
+    cdef real log_total = log_alpha + minus_log_p if log_ratio > 0.0 else log_beta + minus_log_q
+    gamma_function(total, log_total, &rest, &slope, &bend)
+    value[0] = (a_rest + b_rest - rest
+                + (0.9189385332046727 - 0.5 * (
+                    log_beta - minus_log_p if log_ratio > 0.0 else log_alpha - minus_log_q))
+                - product((p if endless else alpha) * x + (q if endless else beta) * w,
+                          total if endless else 1.0) + (log_target + log_rest))
+    log_alpha_gradient[0] = a_slope - p * slope - product(x, alpha)
+    log_beta_gradient[0] = b_slope - q * slope - product(w, beta)
+    log_alpha_hessian[0] = a_slope - p * slope + (a_bend - p * p * bend) + product(q - x, alpha)
+    log_beta_hessian[0] = b_slope - q * slope + (b_bend - q * q * bend) + product(p - w, beta)
+    cross_hessian[0] = -p * q * bend - (q * alpha if log_ratio < 0.0 else p * beta)
+
+
+cdef inline void beta_nll_fisher(real log_alpha, real log_beta, real target,
+                                 real* value, real* log_alpha_gradient, real* log_beta_gradient,
+                                 real* log_alpha_hessian, real* log_beta_hessian,
+                                 real* cross_hessian) noexcept nogil:
+    cdef real alpha = exp(log_alpha)
+    cdef real beta = exp(log_beta)
+    cdef real log_ratio = log_alpha - log_beta
+    cdef real p = sigmoid(log_ratio)
+    cdef real q = sigmoid(-log_ratio)
+    cdef real both = q * alpha if log_ratio < 0.0 else p * beta
+    cdef real a_rest, a_slope, a_bend, b_rest, b_slope, b_bend, rest, slope, bend
+    beta_nll(log_alpha, log_beta, target, value, log_alpha_gradient, log_beta_gradient,
+             log_alpha_hessian, log_beta_hessian, cross_hessian)
+    gamma_function(alpha, log_alpha, &a_rest, &a_slope, &a_bend)
+    gamma_function(beta, log_beta, &b_rest, &b_slope, &b_bend)
+    gamma_function(alpha + beta, (log_alpha if log_ratio > 0.0 else log_beta) + softplus(
+        -fabs(log_ratio)), &rest, &slope, &bend)
+    log_alpha_hessian[0] = a_bend - p * p * bend + both
+    log_beta_hessian[0] = b_bend - q * q * bend + both
+
+
+cdef inline void count_share(real count, real log_ratio, real size, real log1p_ratio,
+                             real* product_) noexcept nogil:
+    # size log(1 + ratio), where ratio = count / size = exp(log_ratio): as count times something near 1
+    # while the ratio is small, however large the size is.
+    cdef real ratio = exp(log_ratio if log_ratio < 0.0 else 0.0)
+    cdef bint small = ratio < 1e-9
+    cdef real share = 1.0 - 0.5 * ratio if small else log1p_ratio / (1.0 if small else ratio)
+    product_[0] = count * share if log_ratio < 0.0 else size * log1p_ratio
+
+
+cdef inline void negative_binomial_nll(real log_mean, real log_dispersion, real target,
+                                       real* value, real* log_mean_gradient,
+                                       real* log_dispersion_gradient, real* log_mean_hessian,
+                                       real* log_dispersion_hessian,
+                                       real* cross_hessian) noexcept nogil:
+    # With n = 1 / dispersion the differences of Gamma functions of n and n + y are taken of their
+    # Stirling's terms by hand, which leaves Poisson's likelihood as n grows.
+    cdef real n = exp(-log_dispersion)
+    cdef real mean = exp(log_mean)
+    cdef real z = log_mean + log_dispersion
+    cdef real y_z = log(target) + log_dispersion
+    cdef real over = softplus(z)
+    cdef real y_over = softplus(y_z)
+    cdef real p = sigmoid(z)
+    cdef real q = sigmoid(-z)
+    cdef real y_q = sigmoid(-y_z)
+    # mean / (1 + dispersion mean)
+    cdef real variance = n * p if z > 0.0 else mean * q
+    cdef real n_over, n_y_over, rest, slope, bend, y_rest, y_slope, y_bend
+    count_share(mean, z, n, over, &n_over)
+    count_share(target, y_z, n, y_over, &n_y_over)
+    gamma_function(n, -log_dispersion, &rest, &slope, &bend)
+    gamma_function(n + target, y_over - log_dispersion, &y_rest, &y_slope, &y_bend)
+    # log(1 + dispersion mean) - log(mean), without the two where both are large.
+    cdef real minus_log_odds = softplus(-z) + log_dispersion if z > 0.0 else over - log_mean
+    cdef real between = y_q * y_slope - slope
+    # What is infinite alike is not subtracted.
+    cdef bint endless = n_over > largest()
+    value[0] = (lgamma(target + 1.0) + target + (n_over - n_y_over)
+                + product(target, minus_log_odds - y_over) + 0.5 * y_over + (rest - y_rest))
+    log_mean_gradient[0] = variance - target * q
+    log_dispersion_gradient[0] = n_y_over + between + (
+        product(p - over, n) if endless else variance - n_over) - target * q
+    log_mean_hessian[0] = product(q, variance + target * p)
+    log_dispersion_hessian[0] = (
+        product(over - p * (1.0 + p), n) if endless else n_over - variance * (1.0 + p)) + (
+        (bend - y_q * y_q * y_bend) - n_y_over - between + target * y_q + target * p * q)
+    cross_hessian[0] = -p * log_mean_gradient[0]
+
+
+cdef inline void zero_inflated_poisson_nll(real log_rate, real logit, real target,
+                                           real* value, real* log_rate_gradient,
+                                           real* logit_gradient, real* log_rate_hessian,
+                                           real* logit_hessian, real* cross_hessian) noexcept nogil:
+    # Of a zero: `structural` is the probability that it is one by inflation, `chance` by the Poisson.
+    cdef bint zero = target == 0.0
+    cdef real rate = exp(log_rate)
+    cdef real p = sigmoid(logit)
+    cdef real q = sigmoid(-logit)
+    cdef real structural = sigmoid(logit + rate)
+    cdef real chance = sigmoid(-logit - rate)
+    cdef real positive = -expm1(-rate)
+    cdef real over = softplus(logit)
+    cdef real by_chance = product(chance, rate)
+    # -log(p + q exp(-rate)): where that is near 1 by its distance, else by the larger of the two.
+    cdef real missing = q * positive
+    cdef bint likely = missing < 0.5
+    cdef real least = -logit if -logit < rate else rate
+    cdef real gap = log1p(-missing if likely else exp_nonpositive(-fabs(logit + rate)))
+    cdef real of_zero = -gap if likely else over + least - gap
+    cdef real of_count = over + (rate - product(target, log_rate)) + lgamma(target + 1.0)
+    value[0] = of_zero if zero else of_count
+    log_rate_gradient[0] = by_chance if zero else rate - target
+    logit_gradient[0] = -missing * structural if zero else p
+    log_rate_hessian[0] = by_chance - product(by_chance, structural * rate) if zero else rate
+    logit_hessian[0] = p * q - (structural * chance if zero else 0.0)
+    cross_hessian[0] = -by_chance * structural if zero else 0.0
+
+
+cdef inline void zero_inflated_poisson_nll_fisher(real log_rate, real logit, real target,
+                                                  real* value, real* log_rate_gradient,
+                                                  real* logit_gradient, real* log_rate_hessian,
+                                                  real* logit_hessian,
+                                                  real* cross_hessian) noexcept nogil:
+    cdef real rate = exp(log_rate)
+    cdef real p = sigmoid(logit)
+    cdef real q = sigmoid(-logit)
+    cdef real structural = sigmoid(logit + rate)
+    zero_inflated_poisson_nll(log_rate, logit, target, value, log_rate_gradient, logit_gradient,
+                              log_rate_hessian, logit_hessian, cross_hessian)
+    log_rate_hessian[0] = q * rate * (1.0 - product(exp(-rate), rate) * structural)
+    logit_hessian[0] = p * q * structural * -expm1(-rate)
+    cross_hessian[0] = -p * product(sigmoid(-logit - rate), rate)

@@ -19,6 +19,10 @@ cdef extern from "vector_math.h" nogil:
     real multiply_add(real a, real b, real c)
     real by_sign(real x, real plus, real minus)
     real flip_sign(real x, real y)
+    # Of 1 / x^2, from 6 on: what Stirling's series leave (vector_math.h).
+    real lgamma_tail(real z) nogil
+    real digamma_tail(real z) nogil
+    real trigamma_tail(real z) nogil
     # Of numbers that are not negative, within 2 ulp: x - log1p(x).
     real log1p_gap(real x) nogil
     # A logarithm in two parts, and exponentials of a product of two numbers in two parts, and more.

@@ -48,8 +48,9 @@ HALF_OPEN_UNIT = Interval(0, 1, upper_open=True)
 
 NUMBERS = (-np.inf, np.inf)
 COUNTS = (0.0, np.inf)
-# The targets of losses that zero is too small for.
+# The targets of losses that zero is too small for, and one too large.
 POSITIVE_NUMBERS = (float(np.nextafter(0, 1)), np.inf)
+INSIDE_UNIT = (float(np.nextafter(0, 1)), float(np.nextafter(1, 0)))
 
 # Arrays of numbers in any form; a loss keeps them as nested tuples, so that it stays hashable.
 Array = tuple[Any, ...] | Sequence[Any] | npt.NDArray[Any]
@@ -377,9 +378,8 @@ class Loss(Parameters, driver.Loss):
 
         Probabilities are checked, counts, and positive numbers; what a soft label may be is not.
         """
-        low, high = self.target_domain
-        one_sided = np.isfinite(low) and not np.isfinite(high)
-        checked = one_sided or bool(np.isfinite(self.prediction_domain[0]))
+        soft_label = self.target_domain in ((0, 1), (-1, 1))
+        checked = not soft_label or bool(np.isfinite(self.prediction_domain[0]))
         return self.prediction_domain, self.target_domain if checked else NUMBERS
 
     def _entry(self, level: driver.Level) -> dict[str, Any]:

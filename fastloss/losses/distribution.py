@@ -10,17 +10,21 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 
-from fastloss.losses.base import NON_NEGATIVE, POSITIVE, POSITIVE_NUMBERS, Loss
+from fastloss.losses.base import INSIDE_UNIT, NON_NEGATIVE, POSITIVE, POSITIVE_NUMBERS, Loss
 
 __all__ = [
+    "BetaNLL",
     "CauchyNLL",
+    "GammaNLL",
     "GaussianNLL",
     "GumbelNLL",
     "LaplaceNLL",
     "LogNormalNLL",
     "LogisticNLL",
+    "NegativeBinomialNLL",
     "StudentNLL",
     "WeibullNLL",
+    "ZeroInflatedPoissonNLL",
 ]
 
 Hessian = Literal["exact", "fisher"]
@@ -509,3 +513,220 @@ class CauchyNLL(Loss, kernel="student_nll"):
 
     def _kernel_parameters(self, dtype: np.dtype[Any]) -> dict[str, float]:
         return _student_parameters(1.0)
+
+
+class GammaNLL(Loss, kernel="gamma_nll"):
+    r"""Negative log-likelihood of a gamma distribution whose mean and shape are predicted.
+
+    With f the logarithm of the mean, k = exp(c) the shape and :math:`u = \log y - f`:
+
+    .. math::
+        \ell &= \log \Gamma(k) - k c + k + k (e^u - 1 - u) + \log y \\
+        g_f &= -k (e^u - 1), \quad g_c = k (\psi(k) - c) + k (e^u - 1 - u) \\
+        h_f &= k e^u, \quad h_c = g_c + k^2 \psi'(k) - k, \quad h_{fc} = -k (e^u - 1)
+
+    Parameters
+    ----------
+    hessian : {"exact", "fisher"}, default "exact"
+        The exact diagonal, or its expectation over targets: :math:`h_f = k`,
+        :math:`h_c = k^2 \psi'(k) - k`, :math:`h_{fc} = 0`.
+    axis : int, default -1
+        The axis of the two predictions.
+    reduction : {"mean", "sum", "none"}, default "mean"
+
+    Notes
+    -----
+    Targets are positive. Their standard deviation is the mean over the root of the shape. SciPy's
+    ``gamma`` has the shape ``a`` and the scale mean / shape.
+
+    See Also
+    --------
+    LogNormalNLL, WeibullNLL : other positive numbers.
+
+    References
+    ----------
+    P. McCullagh and J. A. Nelder, *Generalized Linear Models*, 2nd ed., 1989, chapter 8.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.GammaNLL()([[0.0, 0.0]], [2.0])
+    2.0
+    """
+
+    hessian: Hessian = "exact"
+    axis: int = -1
+
+    class_axis: ClassVar[Literal["none", "optional", "always", "parameters"]] = "parameters"
+    target_domain: ClassVar[tuple[float, float]] = POSITIVE_NUMBERS
+
+    def _kernel(self) -> str:
+        return _chosen(self.kernel, self.hessian)
+
+
+class BetaNLL(Loss, kernel="beta_nll"):
+    r"""Negative log-likelihood of a beta distribution: a number between 0 and 1.
+
+    With :math:`\alpha = e^a` and :math:`\beta = e^b`, whose logarithms are predicted,
+    :math:`\sigma = \alpha + \beta`:
+
+    .. math::
+        \ell &= \log \frac{\Gamma(\alpha) \Gamma(\beta)}{\Gamma(\sigma)}
+        - (\alpha - 1) \log y - (\beta - 1) \log(1 - y) \\
+        g_a &= \alpha (\psi(\alpha) - \psi(\sigma) - \log y), \quad
+        h_a = g_a + \alpha^2 (\psi'(\alpha) - \psi'(\sigma)) \\
+        g_b &= \beta (\psi(\beta) - \psi(\sigma) - \log(1 - y)), \quad
+        h_b = g_b + \beta^2 (\psi'(\beta) - \psi'(\sigma)) \\
+        h_{ab} &= -\alpha \beta \psi'(\sigma)
+
+    Parameters
+    ----------
+    hessian : {"exact", "fisher"}, default "exact"
+        The exact diagonal, or its expectation over targets, which leaves :math:`g_a` and
+        :math:`g_b` out of :math:`h_a` and :math:`h_b`.
+    axis : int, default -1
+        The axis of the two predictions.
+    reduction : {"mean", "sum", "none"}, default "mean"
+
+    Notes
+    -----
+    Targets are between 0 and 1, neither of them included. A mean m and a precision s predicted
+    instead are :math:`a = \log m + \log s`, :math:`b = \log(1 - m) + \log s`.
+
+    See Also
+    --------
+    BinaryCrossEntropy : of a share, by its mean alone.
+
+    References
+    ----------
+    S. Ferrari and F. Cribari-Neto, *Beta Regression for Modelling Rates and Proportions*, Journal
+    of Applied Statistics 31, 2004.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> round(fl.BetaNLL()([[0.0, 0.6931471805599453]], [0.5]), 6)
+    0.0
+    """
+
+    hessian: Hessian = "exact"
+    axis: int = -1
+
+    class_axis: ClassVar[Literal["none", "optional", "always", "parameters"]] = "parameters"
+    target_domain: ClassVar[tuple[float, float]] = INSIDE_UNIT
+    aliases: ClassVar[dict[str, dict[str, Any]]] = {
+        "Beta": {},
+    }
+
+    def _kernel(self) -> str:
+        return _chosen(self.kernel, self.hessian)
+
+
+class NegativeBinomialNLL(Loss, kernel="negative_binomial_nll"):
+    r"""Negative log-likelihood of counts whose mean and dispersion are predicted.
+
+    With f the logarithm of the mean m, :math:`\alpha = e^d` the dispersion,
+    :math:`n = 1 / \alpha`, and p = 1 - q = :math:`\alpha m / (1 + \alpha m)`:
+
+    .. math::
+        \ell &= \log \frac{\Gamma(n) \, y!}{\Gamma(n + y)} - n \log q - y \log p \\
+        g_f &= q (m - y), \quad
+        g_d = n (\psi(n + y) - \psi(n) + \log q) + g_f \\
+        h_f &= q p (n + y), \quad h_{fd} = -p g_f \\
+        h_d &= n (\psi(n) - \psi(n + y) - \log q) + n^2 (\psi'(n) - \psi'(n + y))
+        - q m (1 + p) + y p q
+
+    Parameters
+    ----------
+    axis : int, default -1
+        The axis of the two predictions.
+    reduction : {"mean", "sum", "none"}, default "mean"
+
+    Notes
+    -----
+    Targets are counts, not negative; their variance is :math:`m + \alpha m^2` (NB2). As the
+    dispersion falls the loss becomes Poisson's, without loss of digits. The expectation of
+    :math:`h_d` has no closed form, so there is no choice of `hessian`.
+
+    See Also
+    --------
+    Poisson : no dispersion.
+    ZeroInflatedPoissonNLL : too many zeros.
+
+    References
+    ----------
+    J. M. Hilbe, *Negative Binomial Regression*, 2nd ed., 2011.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> round(fl.NegativeBinomialNLL()([[0.0, 0.0]], [0]), 6)
+    0.693147
+    """
+
+    axis: int = -1
+
+    class_axis: ClassVar[Literal["none", "optional", "always", "parameters"]] = "parameters"
+    target_domain: ClassVar[tuple[float, float]] = (0.0, np.inf)
+
+
+class ZeroInflatedPoissonNLL(Loss, kernel="zero_inflated_poisson_nll"):
+    r"""Negative log-likelihood of counts with too many zeros: rate and their share predicted.
+
+    With r = exp(f) the rate, :math:`p = 1 - q = 1 / (1 + e^{-c})` the probability of a zero that is
+    no count, :math:`t = p / (p + q e^{-r})` the same for a zero that was seen, and [.] 1 where a
+    condition holds and 0 elsewhere:
+
+    .. math::
+        \ell &= -[y = 0] \log(p + q e^{-r}) + [y > 0] (r - y f + \log y! - \log q) \\
+        g_f &= [y = 0] r (1 - t) + [y > 0] (r - y), \quad g_c = p - [y = 0] t \\
+        h_f &= r - [y = 0] r t (1 + r (1 - t)), \quad
+        h_c = p q - [y = 0] t (1 - t), \quad h_{fc} = -[y = 0] r t (1 - t)
+
+    Parameters
+    ----------
+    hessian : {"exact", "fisher"}, default "exact"
+        The exact diagonal, negative for some zeros, or its expectation over targets:
+        :math:`h_f = q r (1 - r e^{-r} t)`, :math:`h_c = p q t (1 - e^{-r})`,
+        :math:`h_{fc} = -p r (1 - t)`.
+    axis : int, default -1
+        The axis of the two predictions.
+    reduction : {"mean", "sum", "none"}, default "mean"
+
+    Notes
+    -----
+    Targets are counts, not negative. The first prediction is log(rate), the second the logit of
+    the inflation. For counts that vary too much elsewhere than in their zeros take
+    :class:`NegativeBinomialNLL`.
+
+    See Also
+    --------
+    Poisson : no inflation.
+    NegativeBinomialNLL : counts that vary too much.
+
+    References
+    ----------
+    D. Lambert, *Zero-Inflated Poisson Regression, with an Application to Defects in
+    Manufacturing*, Technometrics 34, 1992.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> loss = fl.ZeroInflatedPoissonNLL(hessian="fisher")
+    >>> gradient, hessian = loss.grad_and_hess([[0.0, 0.0], [0.0, 0.0]], [0, 2], reduction="sum")
+    >>> gradient.round(3)
+    array([[ 0.269, -0.231],
+           [-1.   ,  0.5  ]])
+    """
+
+    hessian: Hessian = "exact"
+    axis: int = -1
+
+    class_axis: ClassVar[Literal["none", "optional", "always", "parameters"]] = "parameters"
+    target_domain: ClassVar[tuple[float, float]] = (0.0, np.inf)
+    aliases: ClassVar[dict[str, dict[str, Any]]] = {
+        "ZIP": {},
+    }
+
+    def _kernel(self) -> str:
+        return _chosen(self.kernel, self.hessian)

@@ -9,17 +9,22 @@ from typing import Literal
 
 import numpy as np
 
-from fastloss.reference.array import Array
+from fastloss.reference.array import Array, multiply
+from fastloss.reference.gamma_function import digamma, lgamma, trigamma
 
 __all__ = [
+    "beta_nll",
     "cauchy_nll",
+    "gamma_nll",
     "gaussian_nll",
     "gumbel_nll",
     "laplace_nll",
     "log_normal_nll",
     "logistic_nll",
+    "negative_binomial_nll",
     "student_nll",
     "weibull_nll",
+    "zero_inflated_poisson_nll",
 ]
 
 Hessian = Literal["exact", "fisher"]
@@ -195,3 +200,78 @@ def cauchy_nll(
 ) -> Iterator[Array]:
     """Student's t with one degree of freedom."""
     yield from student_nll(prediction, target, df=1.0, hessian=hessian, axis=axis)
+
+
+def gamma_nll(
+    prediction: Array, target: Array, *, hessian: Hessian = "exact", axis: int = -1
+) -> Iterator[Array]:
+    """lgamma(k) - k log k + k log(mean) - (k - 1) log y + k y / mean, of log mean and log k."""
+    log_mean, log_shape = split(prediction, axis)
+    shape, u = np.exp(log_shape), np.log(target) - log_mean
+    rise = np.expm1(u)
+    yield lgamma(shape) - shape * log_shape + shape * (np.exp(u) - u) + np.log(target)
+    slope = shape * (digamma(shape) - log_shape + rise - u)
+    yield joined(-shape * rise, slope, axis)
+    bend = shape**2 * trigamma(shape) - shape
+    exact = hessian == "exact"
+    yield joined(shape * np.exp(u) if exact else shape, slope + bend if exact else bend, axis)
+    mixed = -shape * rise * exact
+    yield joined(mixed, mixed, axis)
+
+
+def beta_nll(
+    prediction: Array, target: Array, *, hessian: Hessian = "exact", axis: int = -1
+) -> Iterator[Array]:
+    """log B(a, b) - (a - 1) log y - (b - 1) log(1 - y), of log a and log b."""
+    a, b = np.exp(split(prediction, axis)[0]), np.exp(split(prediction, axis)[1])
+    log, log_rest = np.log(target), np.log1p(-target)
+    yield lgamma(a) + lgamma(b) - lgamma(a + b) - (a - 1) * log - (b - 1) * log_rest
+    slope_a = a * (digamma(a) - digamma(a + b) - log)
+    slope_b = b * (digamma(b) - digamma(a + b) - log_rest)
+    yield joined(slope_a, slope_b, axis)
+    bend_a = a**2 * (trigamma(a) - trigamma(a + b))
+    bend_b = b**2 * (trigamma(b) - trigamma(a + b))
+    exact = hessian == "exact"
+    yield joined(bend_a + slope_a * exact, bend_b + slope_b * exact, axis)
+    mixed = -a * b * trigamma(a + b)
+    yield joined(mixed, mixed, axis)
+
+
+def negative_binomial_nll(prediction: Array, target: Array, *, axis: int = -1) -> Iterator[Array]:
+    """lgamma(n) + log y! - lgamma(n + y) + n log(1 + m / n) + y log(1 + n / m), 1 / n predicted."""
+    log_mean, log_dispersion = split(prediction, axis)
+    mean, n = np.exp(log_mean), np.exp(-log_dispersion)
+    y, p, q = target, mean / (mean + n), n / (mean + n)
+    yield (
+        lgamma(n) + lgamma(y + 1) - lgamma(n + y) + n * np.log1p(mean / n) + y * np.log1p(n / mean)
+    )
+    slope = q * (mean - y)
+    inner = n * (digamma(n + y) - digamma(n) - np.log1p(mean / n))
+    yield joined(slope, inner + slope, axis)
+    bend = n**2 * (trigamma(n) - trigamma(n + y)) - inner - q * mean * (1 + p) + y * p * q
+    yield joined(q * p * (n + y), bend, axis)
+    yield joined(-p * slope, -p * slope, axis)
+
+
+def zero_inflated_poisson_nll(
+    prediction: Array, target: Array, *, hessian: Hessian = "exact", axis: int = -1
+) -> Iterator[Array]:
+    """-log(p + q exp(-rate)) of a zero, Poisson's and -log q of another; p = sigmoid(logit)."""
+    log_rate, logit = split(prediction, axis)
+    rate, zero = np.exp(log_rate), target == 0
+    p, q = 1 / (1 + np.exp(-logit)), 1 / (1 + np.exp(logit))
+    seen = 1 / (1 + np.exp(-logit - rate))
+    other = rate - multiply(target, log_rate) + lgamma(target + 1) - np.log(q)
+    yield np.where(zero, -np.log1p(q * np.expm1(-rate)), other)
+    chance = rate / (1 + np.exp(logit + rate))
+    rising = np.where(zero, q * seen * np.expm1(-rate), p)
+    yield joined(np.where(zero, chance, rate - target), rising, axis)
+    if hessian == "exact":
+        bend = np.where(zero, seen * (1 - seen), 0)
+        yield joined(np.where(zero, chance * (1 - rate * seen), rate), p * q - bend, axis)
+        mixed = np.where(zero, -chance * seen, 0)
+    else:
+        information = p * q * seen * -np.expm1(-rate)
+        yield joined(q * rate * (1 - rate * np.exp(-rate) * seen), information, axis)
+        mixed = -p * chance
+    yield joined(mixed, mixed, axis)

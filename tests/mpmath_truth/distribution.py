@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from mpmath import mp, mpf  # type: ignore[import-untyped]
 
-from mpmath_truth.terms import Number, Sum, Truth, sign, sum_of
+from mpmath_truth.terms import Number, Sum, Truth, sigmoid, sign, softplus, sum_of
 
 
 def gaussian_nll(
@@ -163,3 +163,165 @@ def student_nll(
 
 def cauchy_nll(prediction: Sequence[Number], target: Number, *, hessian: str, axis: int) -> Truth:
     return student_nll(prediction, target, df=1.0, hessian=hessian, axis=axis)
+
+
+class _Gamma:
+    """What Stirling's leading terms leave of log Gamma and its derivatives, as in the formulas."""
+
+    def __init__(self, x: Number, log_x: Number) -> None:
+        # Far out by the series, where the differences would need more digits than there are.
+        if x > mpf(10) ** 15:
+            self.value, self.slope, self.bend = 1 / (12 * x), -mpf(1) / 2, mpf(1) / 2
+        elif x < mpf(10) ** -30:
+            self.value = -log_x / 2 + x - mp.log(2 * mp.pi) / 2
+            self.slope, self.bend = -1 - x * log_x, 1 - x
+        else:
+            self.value = mp.loggamma(x) - (x - 0.5) * log_x + x - mp.log(2 * mp.pi) / 2
+            self.slope = x * (mp.psi(0, x) - log_x)
+            self.bend = x**2 * mp.psi(1, x) - x
+        # Below 6 they are differences of these.
+        near = x if x < 6 else mpf(0)
+        self.noise = 2 + 4 * near + (1 + near) * (abs(log_x) if x < 6 else 0)
+
+
+def gamma_nll(prediction: Sequence[Number], target: Number, *, hessian: str, axis: int) -> Truth:
+    log_mean, log_shape = prediction
+    shape, log = mp.exp(log_shape), mp.log(target)
+    u = log - log_mean
+    ratio, rise = mp.exp(min(u, mpf(10) ** 5)), mp.expm1(min(u, mpf(10) ** 5))
+    part = _Gamma(shape, log_shape)
+    # The rounding of the logarithm, and of what goes into an exponent, are errors of u.
+    noise = abs(log) + abs(log_mean) + (abs(log_shape) if abs(u) > 30 else 0)
+    stir = shape * ratio * (1 + noise)
+    size = shape * (abs(rise) + abs(u)) + shape * abs(rise) * noise + stir * (abs(u) > 30)
+    distance = shape * (rise - u)
+    value = Sum(
+        part.value - log_shape / 2 + mp.log(2 * mp.pi) / 2 + distance + log,
+        part.noise + abs(log_shape) + size + abs(log),
+    )
+    slope = Sum(part.slope + distance, part.noise + size)
+    gradient = [Sum(-shape * rise, shape * abs(rise) + stir), slope]
+    if hessian != "exact":
+        return Truth(value, gradient, [sum_of(shape), Sum(part.bend, part.noise)])
+    second = Sum(slope.exact + part.bend, slope.scale + part.noise)
+    return Truth(value, gradient, [Sum(shape * ratio, stir), second])
+
+
+def beta_nll(prediction: Sequence[Number], target: Number, *, hessian: str, axis: int) -> Truth:
+    log_a, log_b = prediction
+    a, b = mp.exp(log_a), mp.exp(log_b)
+    p, q = sigmoid(log_a - log_b), sigmoid(log_b - log_a)
+    minus_p, minus_q = softplus(log_b - log_a), softplus(log_a - log_b)
+    total = a + b
+    log_total = log_a + minus_p if log_a > log_b else log_b + minus_q
+    one, two, both = _Gamma(a, log_a), _Gamma(b, log_b), _Gamma(total, log_total)
+    log, log_rest = mp.log(target), mp.log1p(-target)
+    x, w = minus_p + log, minus_q + log_rest
+    # log_a - log_b is rounded before anything is made of it.
+    far = abs(log_a) + abs(log_b)
+    noise_x, noise_w = minus_p + abs(log) + q * far, minus_q + abs(log_rest) + p * far
+    noise = one.noise + two.noise + 2 * both.noise * (1 + min(far, mpf(10) ** 3))
+    value = Sum(
+        one.value + two.value - both.value + mp.log(2 * mp.pi) / 2
+        - (log_a + log_b - log_total) / 2 - a * x - b * w + log + log_rest,
+        noise + far + a * noise_x + b * noise_w + abs(log) + abs(log_rest),
+    )  # fmt: skip
+    slope_a = Sum(one.slope - p * both.slope - a * x, noise + a * noise_x)
+    slope_b = Sum(two.slope - q * both.slope - b * w, noise + b * noise_w)
+    shared = a * q
+    bend_a = Sum(one.bend - p**2 * both.bend + shared, noise + shared * (1 + far))
+    bend_b = Sum(two.bend - q**2 * both.bend + shared, noise + shared * (1 + far))
+    if hessian == "exact":
+        bend_a = Sum(bend_a.exact + slope_a.exact, bend_a.scale + slope_a.scale)
+        bend_b = Sum(bend_b.exact + slope_b.exact, bend_b.scale + slope_b.scale)
+    return Truth(value, [slope_a, slope_b], [bend_a, bend_b])
+
+
+def negative_binomial_nll(prediction: Sequence[Number], target: Number, *, axis: int) -> Truth:
+    f, d = prediction
+    n, y = mp.exp(-d), target
+    z = f + d
+    p, q, over = sigmoid(z), sigmoid(-z), softplus(z)
+    y_over = mp.log1p(y / n)
+    y_q = n / (n + y)
+    one, two = _Gamma(n, -d), _Gamma(n + y, y_over - d)
+    # The rounding of z, and of log y + d.
+    log_y = abs(mp.log(y)) if y else mpf(0)
+    far, y_far = abs(f) + abs(d), log_y + abs(d)
+    variance = n * p
+    n_over, n_y_over = n * over, n * y_over
+    noise = one.noise + two.noise * (1 + min(abs(d), mpf(10) ** 3))
+    noise += (variance + y * q) * (1 + far) + y * y_q * (1 + y_far) + n_over + n_y_over
+    between = y_q * two.slope - one.slope
+    value = Sum(
+        # log Gamma(n) - log Gamma(n + y) by Stirling's terms: the digits last for any n.
+        one.value
+        - two.value
+        + y_over / 2
+        - n_y_over
+        + y
+        - y * (y_over - d)
+        + mp.loggamma(y + 1)
+        + n_over
+        + y * softplus(-z),
+        noise + abs(mp.loggamma(y + 1)) + y * (1 + min(far, abs(f) + over) + y_over) + y_over,
+    )
+    slope = variance - y * q
+    return Truth(
+        value,
+        [
+            Sum(slope, (variance + y * q) * (1 + far)),
+            Sum(n_y_over - n_over + between + slope, noise),
+        ],
+        [
+            Sum(q * (variance + y * p), q * (variance + y * p) * (1 + 2 * far)),
+            Sum(
+                n_over - n_y_over - between + one.bend - y_q**2 * two.bend + y * y_q
+                - variance * (1 + p) + y * p * q,
+                noise + variance * (1 + far),
+            ),
+        ],
+    )  # fmt: skip
+
+
+def zero_inflated_poisson_nll(
+    prediction: Sequence[Number], target: Number, *, hessian: str, axis: int
+) -> Truth:
+    f, logit = prediction
+    rate = mp.exp(f)
+    p, q = sigmoid(logit), sigmoid(-logit)
+    seen, chance = sigmoid(logit + rate), sigmoid(-logit - rate)
+    some = -mp.expm1(-rate)
+    # The rate is rounded before it meets the logit.
+    condition = abs(logit) + rate if abs(logit + rate) < 10**4 else mpf(0)
+    if target == 0:
+        exact = -mp.log1p(-q * some) if q * some < 0.5 else -mp.log(p + q * mp.exp(-rate))
+        value = Sum(exact, exact * (1 + chance * condition))
+        gradient = [
+            sum_of(rate * chance, condition=condition),
+            Sum(-q * some * seen, q * some * seen * (1 + chance * condition)),
+        ]
+    else:
+        value = sum_of(softplus(logit), rate, -target * f, mp.loggamma(target + 1))
+        gradient = [sum_of(rate, -target), sum_of(p)]
+    if hessian != "exact":
+        thin = rate * mp.exp(-rate) * seen
+        return Truth(
+            value,
+            gradient,
+            [
+                Sum(q * rate * (1 - thin), q * rate * (1 + thin * (1 + chance * condition))),
+                Sum(p * q * seen * some, p * q * seen * some * (1 + chance * condition)),
+            ],
+        )
+    if target == 0:
+        hessians = [
+            Sum(
+                rate * chance * (1 - rate * seen),
+                rate * chance * (1 + rate * seen) * (1 + condition),
+            ),
+            Sum(p * q - seen * chance, p * q + seen * chance * (1 + condition)),
+        ]
+    else:
+        hessians = [sum_of(rate), sum_of(p * q)]
+    return Truth(value, gradient, hessians)
