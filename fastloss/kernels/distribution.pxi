@@ -488,6 +488,10 @@ cdef inline void zero_inflated_poisson_nll_fisher(real log_rate, real logit, rea
     cdef real structural = sigmoid(logit + rate)
     zero_inflated_poisson_nll(log_rate, logit, target, value, log_rate_gradient, logit_gradient,
                               log_rate_hessian, logit_hessian, cross_hessian)
-    log_rate_hessian[0] = q * rate * (1.0 - product(exp(-rate), rate) * structural)
+    # q rate, where q may vanish and the rate be infinite: by their roots.
+    cdef real reach = 80.0 if sizeof(real) == sizeof(float) else 700.0
+    cdef real root = product(exp_nonpositive(-0.5 * fabs(logit)), exp(0.5 * log_rate))
+    cdef real thinned = root * root if logit > reach else q * rate
+    log_rate_hessian[0] = thinned * (1.0 - product(exp(-rate), rate) * structural)
     logit_hessian[0] = p * q * structural * -expm1(-rate)
     cross_hessian[0] = -p * product(sigmoid(-logit - rate), rate)
