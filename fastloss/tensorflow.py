@@ -1,0 +1,282 @@
+"""TensorFlow: every loss as a function of tensors, and TensorFlow's own losses computed by fastloss.
+
+>>> import tensorflow as tf, fastloss as fl, fastloss.tensorflow
+>>> loss = fastloss.tensorflow.Loss(fl.Focal(gamma=2.0))
+>>> logits = tf.constant([0.5, -1.0])
+>>> with tf.GradientTape() as tape:
+...     tape.watch(logits)
+...     value = loss(logits, tf.constant([1.0, 0.0]))
+>>> tape.gradient(value, logits).numpy()
+array([-0.08993926,  0.04397753], dtype=float32)
+
+Tensors are read where they lie. Where a tape watches, the gradient is computed beside the value, in
+one pass; a second derivative is the product of the loss's exact Hessian and a vector, and a third
+one is an error. Inside ``tf.function`` a loss is one operation, with known shapes, that calls back
+into Python; XLA (``jit_compile=True``) cannot compile such an operation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+import fastloss as fl
+from fastloss.extras import require
+from fastloss.losses.names import as_loss
+
+tf = require("tensorflow", "tensorflow")
+
+try:
+    from tensorflow.python.eager.record import should_record_backprop
+except ImportError:  # Not public: without it every gradient counts as wanted.
+
+    def should_record_backprop(tensors: list[Any]) -> bool:
+        return bool(tensors)
+
+
+__all__ = [
+    "Loss",
+    "sigmoid_cross_entropy_with_logits",
+    "softmax_cross_entropy_with_logits",
+    "sparse_softmax_cross_entropy_with_logits",
+    "weighted_cross_entropy_with_logits",
+]
+
+
+class Loss:
+    """Any loss of fastloss as a function of tensors.
+
+    Parameters
+    ----------
+    loss : fastloss.Loss or str
+        The loss, or a name that :func:`fastloss.get` knows.
+    **parameters
+        Hyper-parameters, with a name.
+
+    Notes
+    -----
+    The value has the prediction's dtype: float16, bfloat16, float32 or float64. Gradients flow to
+    the prediction alone; it is an error if a tape watches the target or the weight.
+
+    Examples
+    --------
+    >>> import tensorflow as tf, fastloss as fl, fastloss.tensorflow
+    >>> loss = fastloss.tensorflow.Loss("huber", delta=2.0)
+    >>> loss
+    Loss(Huber(delta=2.0))
+    >>> loss(tf.constant([0.0, 5.0]), tf.constant([1.0, 1.0])).numpy()
+    np.float32(3.25)
+    >>> tf.function(loss)(tf.constant([0.0, 5.0]), tf.constant([1.0, 1.0])).numpy()
+    np.float32(3.25)
+    """
+
+    def __init__(self, loss: fl.Loss | str, **parameters: Any) -> None:
+        self.loss = as_loss(loss, parameters)
+
+    def __call__(self, prediction: Any, target: Any, weight: Any = None) -> Any:
+        """Return the value, a tensor.
+
+        Parameters
+        ----------
+        prediction : tensor
+        target : tensor
+            Of any real, integer or bool dtype.
+        weight : tensor, optional
+        """
+        prediction = tf.convert_to_tensor(prediction)
+        if not prediction.dtype.is_floating:
+            raise TypeError(
+                f"prediction must be a floating-point tensor, got {prediction.dtype.name}"
+            )
+        others = [tf.convert_to_tensor(target)]
+        if weight is not None:
+            others.append(tf.convert_to_tensor(weight))
+        if should_record_backprop(others):
+            raise ValueError(
+                "target and weight have no gradient, but a tape watches one of them: pass it "
+                "through tf.stop_gradient"
+            )
+        return _Call(self.loss, others).evaluate(prediction)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.loss!r})"
+
+
+class _Call:
+    """A loss with a target and perhaps a weight: a function of the prediction."""
+
+    def __init__(self, loss: fl.Loss, others: list[Any]) -> None:
+        self.loss = loss
+        self.others = others
+
+    def evaluate(self, prediction: Any) -> Any:
+        """Return the value, which knows its gradient."""
+        wanted = should_record_backprop([prediction])
+        if not wanted and tf.executing_eagerly():
+            return self.value(prediction)
+
+        @tf.custom_gradient
+        def value(prediction: Any) -> tuple[Any, Callable[[Any], Any]]:
+            gradient = None
+            if wanted:
+                result, gradient = self.value_and_grad(prediction)
+            else:
+                # In a graph, where nobody may ever ask for the gradient, or a tape outside it.
+                result = self.value(prediction)
+
+            def backward(upstream: Any) -> Any:
+                slope = self.slope(prediction, gradient)
+                return slope if _is_one(upstream) else slope * self.spread(upstream, prediction)
+
+            return result, backward
+
+        return value(prediction)
+
+    def slope(self, prediction: Any, gradient: Any) -> Any:
+        """Return the gradient, computed now if it is not known, which knows its own derivative."""
+        if tf.executing_eagerly() and not should_record_backprop([prediction]):
+            return self.grad(prediction) if gradient is None else gradient
+
+        @tf.custom_gradient
+        def slope(prediction: Any) -> tuple[Any, Callable[[Any], Any]]:
+            known = self.grad(prediction) if gradient is None else gradient
+            return known, lambda v: self.product(prediction, v)
+
+        return slope(prediction)
+
+    def product(self, prediction: Any, v: Any) -> Any:
+        """Return the Hessian's product with a vector, which has no derivative."""
+
+        @tf.custom_gradient
+        def product(prediction: Any, v: Any) -> tuple[Any, Callable[[Any], Any]]:
+            target, *weight = self.others
+            inputs = [prediction, target, v, *weight]
+            (result,) = _compute(self.loss.hvp, inputs, [prediction.shape])
+
+            def backward(upstream: Any) -> Any:
+                raise NotImplementedError("the third derivative of a loss is not available")
+
+            return result, backward
+
+        return product(prediction, v)
+
+    def value(self, prediction: Any) -> Any:
+        shape = self.value_shape(prediction)
+        return _compute(self.loss.value, [prediction, *self.others], [shape])[0]
+
+    def grad(self, prediction: Any) -> Any:
+        return _compute(self.loss.grad, [prediction, *self.others], [prediction.shape])[0]
+
+    def value_and_grad(self, prediction: Any) -> list[Any]:
+        shapes = [self.value_shape(prediction), prediction.shape]
+        return _compute(self.loss.value_and_grad, [prediction, *self.others], shapes)
+
+    def class_axis(self, prediction: Any) -> int | None:
+        """Return the axis of the prediction that values lack, if there is one."""
+        kind, rank = self.loss.class_axis, prediction.shape.rank
+        if kind == "none" or rank is None or (
+            kind == "optional" and self.others[0].shape.rank == rank
+        ):
+            return None
+        return int(getattr(self.loss, "axis", -1)) % rank if rank > 1 else 0
+
+    def value_shape(self, prediction: Any) -> Any:
+        """Return what is known about the shape of the values."""
+        if self.loss.reduction != "none":
+            return tf.TensorShape([])
+        shape, axis = prediction.shape, self.class_axis(prediction)
+        return shape if axis is None else shape[:axis].concatenate(shape[axis + 1 :])
+
+    def spread(self, upstream: Any, prediction: Any) -> Any:
+        """Return what is given per value such that it multiplies a gradient."""
+        axis = self.class_axis(prediction)
+        if self.loss.reduction != "none" or axis is None:
+            return upstream
+        return tf.expand_dims(upstream, axis)
+
+
+def _compute(function: Callable[..., Any], inputs: list[Any], shapes: list[Any]) -> list[Any]:
+    """Return tensors of the first input's dtype that a function of arrays computes."""
+    dtype = inputs[0].dtype
+    if tf.executing_eagerly():
+        results = function(*map(np.asarray, inputs))
+        if len(shapes) == 1:
+            results = (results,)
+        return [tf.convert_to_tensor(result, dtype) for result in results]
+
+    def arrays(*inputs: Any) -> list[Any]:
+        results = function(*inputs)
+        if len(shapes) == 1:
+            results = (results,)
+        return [np.asarray(result, inputs[0].dtype) for result in results]
+
+    tensors = tf.numpy_function(arrays, inputs, [dtype] * len(shapes), stateful=False)
+    for tensor, shape in zip(tensors, shapes, strict=True):
+        tensor.set_shape(shape)
+    return list(tensors)
+
+
+def _is_one(upstream: Any) -> bool:
+    """Return whether a product with a loss's own derivative, 1, can be spared."""
+    return bool(
+        tf.executing_eagerly()
+        and upstream.shape.rank == 0
+        and not should_record_backprop([upstream])
+        and upstream.numpy() == 1
+    )
+
+
+def sigmoid_cross_entropy_with_logits(
+    labels: Any = None, logits: Any = None, name: str | None = None
+) -> Any:
+    """Return the binary cross-entropies, as ``tf.nn.sigmoid_cross_entropy_with_logits`` does."""
+    return _named(fl.BinaryCrossEntropy, name, logits, labels)
+
+
+def weighted_cross_entropy_with_logits(
+    labels: Any = None, logits: Any = None, pos_weight: float = 1.0, name: str | None = None
+) -> Any:
+    """Return the binary cross-entropies, as ``tf.nn.weighted_cross_entropy_with_logits`` does.
+
+    `pos_weight` is a number or an array, no tensor of a graph.
+    """
+    weight = np.asarray(pos_weight).tolist()
+    frozen = tuple(weight) if isinstance(weight, list) else weight
+    return _named(fl.BinaryCrossEntropy, name, logits, labels, pos_weight=frozen)
+
+
+def softmax_cross_entropy_with_logits(
+    labels: Any = None, logits: Any = None, axis: int = -1, name: str | None = None
+) -> Any:
+    """Return the rows' cross-entropies, as ``tf.nn.softmax_cross_entropy_with_logits`` does.
+
+    Labels are probabilities; they have no gradient.
+    """
+    return _named(fl.CrossEntropy, name, logits, labels, axis=axis, ignore_index=None)
+
+
+def sparse_softmax_cross_entropy_with_logits(
+    labels: Any = None, logits: Any = None, name: str | None = None
+) -> Any:
+    """Return the rows' losses, as ``tf.nn.sparse_softmax_cross_entropy_with_logits`` does.
+
+    A label that is no class is an error, where TensorFlow's is NaN on a GPU.
+    """
+    return _named(fl.CrossEntropy, name, logits, labels, axis=-1, ignore_index=None)
+
+
+def _named(
+    cls: type[fl.Loss], name: str | None, logits: Any, labels: Any, **parameters: Any
+) -> Any:
+    if labels is None or logits is None:
+        raise ValueError("labels and logits must be given")
+    with tf.name_scope(name or cls.__name__):
+        return _of_values(cls, **parameters)(logits, labels)
+
+
+@lru_cache
+def _of_values(cls: type[fl.Loss], **parameters: Any) -> Loss:
+    return Loss(cls(reduction="none", **parameters))
