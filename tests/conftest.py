@@ -1,7 +1,6 @@
-"""What all tests share: instruction-set levels, and frameworks that may be missing."""
+"""Numeric tests run at every instruction-set level that the machine has."""
 
 import importlib
-import importlib.util
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -10,7 +9,27 @@ import pytest
 
 from fastloss import kernels
 
-missing: set[str] = set()
+_missing: set[str] = set()
+
+
+def framework(name: str) -> Any:
+    """Import a framework that an adapter is for, or skip the tests that need it.
+
+    With FASTLOSS_REQUIRE_FRAMEWORKS=1 a missing one is an error.
+    """
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        if os.environ.get("FASTLOSS_REQUIRE_FRAMEWORKS") == "1":
+            raise
+    _missing.add(name)
+    pytest.skip(f"framework missing: {name}", allow_module_level=True)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Name the frameworks whose adapters were not tested."""
+    if _missing:
+        terminalreporter.write_line(f"frameworks missing: {', '.join(sorted(_missing))}")
 
 
 @pytest.fixture(params=kernels.levels())
@@ -18,29 +37,3 @@ def level(request: pytest.FixtureRequest) -> Iterator[str]:
     """Losses made while the fixture is alive use the level."""
     with kernels.use_level(request.param):
         yield request.param
-
-
-def framework(name: str, load: bool = True) -> Any:
-    """Import a framework that fastloss adapts to; where it is missing, skip the test or module.
-
-    With FASTLOSS_REQUIRE_FRAMEWORKS=1 in the environment a missing one is a failure. Without
-    `load`, for a test whose framework runs in a process of its own, it is only looked for.
-    """
-    try:
-        if load:
-            return importlib.import_module(name)
-        if importlib.util.find_spec(name) is None:
-            raise ImportError("not found")
-        return None
-    except ImportError as error:
-        if os.environ.get("FASTLOSS_REQUIRE_FRAMEWORKS") == "1":
-            pytest.fail(f"framework missing: {name} ({error})", pytrace=False)
-        missing.add(name)
-        pytest.skip(f"framework missing: {name}", allow_module_level=True)
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if missing:
-        terminalreporter.write_line(
-            f"frameworks missing, whose adapters were not tested: {', '.join(sorted(missing))}"
-        )
