@@ -197,7 +197,9 @@ class Loss(keras.losses.Loss):  # type: ignore[misc]
         """Return what :meth:`from_config` makes the same loss of."""
         cls = type(self.loss)
         if cls not in fl.losses():
-            raise NotImplementedError(f"a model with a loss of one's own, {self.loss!r}, has no config")
+            raise NotImplementedError(
+                f"a model with a loss of one's own, {self.loss!r}, has no config"
+            )
         chosen = {
             f.name: getattr(self.loss, f.name)
             for f in dataclasses.fields(self.loss)

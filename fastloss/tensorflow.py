@@ -1,4 +1,4 @@
-"""TensorFlow: every loss as a function of tensors, and TensorFlow's own losses computed by fastloss.
+"""TensorFlow: every loss as a function of tensors, and TensorFlow's own computed by fastloss.
 
 >>> import tensorflow as tf, fastloss as fl, fastloss.tensorflow
 >>> loss = fastloss.tensorflow.Loss(fl.Focal(gamma=2.0))
@@ -44,6 +44,11 @@ __all__ = [
     "sparse_softmax_cross_entropy_with_logits",
     "weighted_cross_entropy_with_logits",
 ]
+
+
+# Large results of fastloss begin where TensorFlow wants memory to begin.
+SHARED_FROM = 1 << 20
+ALIGNMENT = 64
 
 
 class Loss:
@@ -177,8 +182,10 @@ class _Call:
     def class_axis(self, prediction: Any) -> int | None:
         """Return the axis of the prediction that values lack, if there is one."""
         kind, rank = self.loss.class_axis, prediction.shape.rank
-        if kind == "none" or rank is None or (
-            kind == "optional" and self.others[0].shape.rank == rank
+        if (
+            kind == "none"
+            or rank is None
+            or (kind == "optional" and self.others[0].shape.rank == rank)
         ):
             return None
         return int(getattr(self.loss, "axis", -1)) % rank if rank > 1 else 0
@@ -205,7 +212,7 @@ def _compute(function: Callable[..., Any], inputs: list[Any], shapes: list[Any])
         results = function(*map(np.asarray, inputs))
         if len(shapes) == 1:
             results = (results,)
-        return [tf.convert_to_tensor(result, dtype) for result in results]
+        return [_tensor(result, dtype) for result in results]
 
     def arrays(*inputs: Any) -> list[Any]:
         results = function(*inputs)
@@ -217,6 +224,14 @@ def _compute(function: Callable[..., Any], inputs: list[Any], shapes: list[Any])
     for tensor, shape in zip(tensors, shapes, strict=True):
         tensor.set_shape(shape)
     return list(tensors)
+
+
+def _tensor(result: Any, dtype: Any) -> Any:
+    """Return a tensor of an array's memory, or of a copy where a copy is quicker or has to be."""
+    large = isinstance(result, np.ndarray) and result.nbytes >= SHARED_FROM
+    if large and result.dtype.kind == "f" and result.ctypes.data % ALIGNMENT == 0:
+        return tf.experimental.dlpack.from_dlpack(result.__dlpack__())
+    return tf.convert_to_tensor(result, dtype)
 
 
 def _is_one(upstream: Any) -> bool:

@@ -8,11 +8,11 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from cases import Case, default_cases, sample
-from test_examples import examples, run
 
 import fastloss as fl
 import fastloss.keras as adapter
+from cases import Case, default_cases, sample
+from test_examples import examples, run
 
 BACKEND = keras.config.backend()
 NAMES = sorted(cls.__name__ for cls in adapter.NAMED)

@@ -6,15 +6,16 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from conftest import framework
 
-framework("keras", load=False)
+framework("keras")
 HERE = Path(__file__).parent
 
 
 @pytest.mark.parametrize("backend", ["tensorflow", "torch", "jax"])
 def test_backend(backend: str) -> None:
-    framework(backend, load=False)
+    framework(backend)
     environment = {**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "keras_cases.py"]
     done = subprocess.run(command, cwd=HERE, env=environment, capture_output=True, text=True)

@@ -4,11 +4,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cases import Case, default_cases, sample, sample_weight
-from conftest import framework
-from test_examples import examples, run
 
 import fastloss as fl
+from cases import Case, default_cases, sample, sample_weight
+from conftest import framework
 
 tf = framework("tensorflow")
 adapter = framework("fastloss.tensorflow")
@@ -91,7 +90,9 @@ def test_second_derivatives(case: Case, way: str) -> None:
             gradient = inner.gradient(value, prediction)
         return outer.gradient(gradient, prediction, v)
 
-    found = compiled(function, way, prediction, target, v)(*map(tf.constant, (prediction, target, v)))
+    found = compiled(function, way, prediction, target, v)(
+        *map(tf.constant, (prediction, target, v))
+    )
     np.testing.assert_array_equal(found, loss.hvp(prediction, target, v))
 
 
@@ -234,12 +235,6 @@ def test_beside_tensorflows_threads(way: str) -> None:
 
     found = compiled(step, way)(tf.constant(x), tf.constant(y))
     loss = fl.get("logistic")
-    assert [v.numpy() for v in found] == [np.float32(loss(x * np.float32(k), y)) for k in range(1, 7)]
-
-
-DOCTESTS = examples(adapter, "fastloss.tensorflow")
-
-
-@pytest.mark.parametrize("test", DOCTESTS, ids=lambda test: test.name)
-def test_docstrings(test: Any) -> None:
-    run(test)
+    assert [v.numpy() for v in found] == [
+        np.float32(loss(x * np.float32(k), y)) for k in range(1, 7)
+    ]

@@ -366,7 +366,9 @@ class Loss(Parameters, driver.Loss):
     @property
     def predictions(self) -> tuple[str, ...]:
         """What the predictions for one target are; of a loss over classes nothing is said."""
-        found: tuple[str, ...] = kernels.active().formulas[self._of_numbers()._kernel()]["predictions"]
+        found: tuple[str, ...] = kernels.active().formulas[self._of_numbers()._kernel()][
+            "predictions"
+        ]
         return found
 
     def _of_numbers(self) -> Loss:
