@@ -38,6 +38,14 @@ if BACKEND not in ("torch", "tensorflow", "jax"):
     raise ImportError(f"fastloss.keras needs the backend torch, tensorflow or jax, not {BACKEND}")
 framework: Any = importlib.import_module(f"fastloss.{BACKEND}")
 
+
+def as_it_is(function: Any) -> Any:
+    """Keep TensorFlow's AutoGraph from rewriting a function."""
+    if BACKEND == "tensorflow":
+        return framework.tf.autograph.experimental.do_not_convert(function)
+    return function
+
+
 register: Callable[[Any], Any] = keras.saving.register_keras_serializable(package="fastloss")
 
 Reduction = str | None
@@ -48,9 +56,10 @@ class Reductions:
 
     def __init__(self, loss: fl.Loss) -> None:
         self.loss = loss
-        self.mean = framework.Loss(dataclasses.replace(loss, reduction="mean"))
-        self.sum = framework.Loss(dataclasses.replace(loss, reduction="sum"))
-        self.none = framework.Loss(dataclasses.replace(loss, reduction="none"))
+        function = framework.loss if BACKEND == "jax" else framework.Loss
+        self.mean = function(dataclasses.replace(loss, reduction="mean"))
+        self.sum = function(dataclasses.replace(loss, reduction="sum"))
+        self.none = function(dataclasses.replace(loss, reduction="none"))
         self.ignore_index = getattr(loss, "ignore_index", None)
         # Where the sum of the weights, which a mean of fastloss divides by, is not Keras's count.
         self.has_class_weight = getattr(loss, "class_weight", None) is not None
@@ -63,8 +72,11 @@ class Reductions:
         return int(getattr(self.loss, "axis", -1)) % rank if rank > 1 else 0
 
 
+KerasLoss: Any = keras.losses.Loss
+
+
 @register
-class Loss(keras.losses.Loss):  # type: ignore[misc]
+class Loss(KerasLoss):  # type: ignore[misc]
     """Any loss of fastloss as one of Keras.
 
     Parameters
@@ -132,6 +144,7 @@ class Loss(keras.losses.Loss):  # type: ignore[misc]
                 y_true = ops.cast(y_true, self.dtype)
         return self.prepare(y_true, y_pred)
 
+    @as_it_is
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Return the losses one by one, of a sample or of a step of a sequence."""
         loss, y_true, y_pred = self.arguments(y_true, y_pred)
@@ -143,6 +156,7 @@ class Loss(keras.losses.Loss):  # type: ignore[misc]
             tensors.set_keras_mask(losses, valid)
         return losses
 
+    @as_it_is
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """Return the reduced loss, in one operation wherever its meaning allows."""
         mask = tensors.get_keras_mask(y_pred)

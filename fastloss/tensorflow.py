@@ -17,7 +17,7 @@ into Python; XLA (``jit_compile=True``) cannot compile such an operation.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -29,13 +29,8 @@ from fastloss.losses.names import as_loss
 
 tf = require("tensorflow", "tensorflow")
 
-try:
-    from tensorflow.python.eager.record import should_record_backprop
-except ImportError:  # Not public: without it every gradient counts as wanted.
-
-    def should_record_backprop(tensors: list[Any]) -> bool:
-        return bool(tensors)
-
+# Not public, but the only way to know beforehand whether a gradient will be wanted.
+is_watched = require("tensorflow.python.eager.record", "tensorflow").should_record_backprop
 
 __all__ = [
     "Loss",
@@ -81,6 +76,8 @@ class Loss:
     def __init__(self, loss: fl.Loss | str, **parameters: Any) -> None:
         self.loss = as_loss(loss, parameters)
 
+    # Nothing here is for AutoGraph to rewrite.
+    @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
     def __call__(self, prediction: Any, target: Any, weight: Any = None) -> Any:
         """Return the value, a tensor.
 
@@ -96,116 +93,103 @@ class Loss:
             raise TypeError(
                 f"prediction must be a floating-point tensor, got {prediction.dtype.name}"
             )
-        others = [tf.convert_to_tensor(target)]
-        if weight is not None:
-            others.append(tf.convert_to_tensor(weight))
-        if should_record_backprop(others):
+        others = [tf.convert_to_tensor(x) for x in (target, weight) if x is not None]
+        if is_watched(others):
             raise ValueError(
                 "target and weight have no gradient, but a tape watches one of them: pass it "
                 "through tf.stop_gradient"
             )
-        return _Call(self.loss, others).evaluate(prediction)
+        return _value(self.loss, [prediction, *others])
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.loss!r})"
 
 
-class _Call:
-    """A loss with a target and perhaps a weight: a function of the prediction."""
+def _value(loss: fl.Loss, inputs: list[Any]) -> Any:
+    """Return the value, which knows its gradient; inputs are prediction, target and weight."""
+    wanted = is_watched(inputs[:1])
+    shapes = [_value_shape(loss, inputs), inputs[0].shape]
+    if not wanted and tf.executing_eagerly():
+        return _compute(loss.value, inputs, shapes[:1])[0]
 
-    def __init__(self, loss: fl.Loss, others: list[Any]) -> None:
-        self.loss = loss
-        self.others = others
+    def value(*inputs: Any) -> tuple[Any, Callable[[Any], Any]]:
+        if wanted:
+            result, gradient = _compute(loss.value_and_grad, inputs, shapes)
+        else:
+            # In a graph: a tape outside of it may ask for the gradient, or nobody.
+            result, gradient = _compute(loss.value, inputs, shapes[:1])[0], None
 
-    def evaluate(self, prediction: Any) -> Any:
-        """Return the value, which knows its gradient."""
-        wanted = should_record_backprop([prediction])
-        if not wanted and tf.executing_eagerly():
-            return self.value(prediction)
+        def backward(upstream: Any) -> Any:
+            found = _gradient(loss, inputs, gradient)
+            if not _is_one(upstream):
+                found = found * _spread(loss, inputs, upstream)
+            return found, *(None for _ in inputs[1:])
 
-        @tf.custom_gradient
-        def value(prediction: Any) -> tuple[Any, Callable[[Any], Any]]:
-            gradient = None
-            if wanted:
-                result, gradient = self.value_and_grad(prediction)
-            else:
-                # In a graph, where nobody may ever ask for the gradient, or a tape outside it.
-                result = self.value(prediction)
+        return result, backward
 
-            def backward(upstream: Any) -> Any:
-                slope = self.slope(prediction, gradient)
-                return slope if _is_one(upstream) else slope * self.spread(upstream, prediction)
-
-            return result, backward
-
-        return value(prediction)
-
-    def slope(self, prediction: Any, gradient: Any) -> Any:
-        """Return the gradient, computed now if it is not known, which knows its own derivative."""
-        if tf.executing_eagerly() and not should_record_backprop([prediction]):
-            return self.grad(prediction) if gradient is None else gradient
-
-        @tf.custom_gradient
-        def slope(prediction: Any) -> tuple[Any, Callable[[Any], Any]]:
-            known = self.grad(prediction) if gradient is None else gradient
-            return known, lambda v: self.product(prediction, v)
-
-        return slope(prediction)
-
-    def product(self, prediction: Any, v: Any) -> Any:
-        """Return the Hessian's product with a vector, which has no derivative."""
-
-        @tf.custom_gradient
-        def product(prediction: Any, v: Any) -> tuple[Any, Callable[[Any], Any]]:
-            target, *weight = self.others
-            inputs = [prediction, target, v, *weight]
-            (result,) = _compute(self.loss.hvp, inputs, [prediction.shape])
-
-            def backward(upstream: Any) -> Any:
-                raise NotImplementedError("the third derivative of a loss is not available")
-
-            return result, backward
-
-        return product(prediction, v)
-
-    def value(self, prediction: Any) -> Any:
-        shape = self.value_shape(prediction)
-        return _compute(self.loss.value, [prediction, *self.others], [shape])[0]
-
-    def grad(self, prediction: Any) -> Any:
-        return _compute(self.loss.grad, [prediction, *self.others], [prediction.shape])[0]
-
-    def value_and_grad(self, prediction: Any) -> list[Any]:
-        shapes = [self.value_shape(prediction), prediction.shape]
-        return _compute(self.loss.value_and_grad, [prediction, *self.others], shapes)
-
-    def class_axis(self, prediction: Any) -> int | None:
-        """Return the axis of the prediction that values lack, if there is one."""
-        kind, rank = self.loss.class_axis, prediction.shape.rank
-        if (
-            kind == "none"
-            or rank is None
-            or (kind == "optional" and self.others[0].shape.rank == rank)
-        ):
-            return None
-        return int(getattr(self.loss, "axis", -1)) % rank if rank > 1 else 0
-
-    def value_shape(self, prediction: Any) -> Any:
-        """Return what is known about the shape of the values."""
-        if self.loss.reduction != "none":
-            return tf.TensorShape([])
-        shape, axis = prediction.shape, self.class_axis(prediction)
-        return shape if axis is None else shape[:axis].concatenate(shape[axis + 1 :])
-
-    def spread(self, upstream: Any, prediction: Any) -> Any:
-        """Return what is given per value such that it multiplies a gradient."""
-        axis = self.class_axis(prediction)
-        if self.loss.reduction != "none" or axis is None:
-            return upstream
-        return tf.expand_dims(upstream, axis)
+    return tf.custom_gradient(value)(*inputs)
 
 
-def _compute(function: Callable[..., Any], inputs: list[Any], shapes: list[Any]) -> list[Any]:
+def _gradient(loss: fl.Loss, inputs: Sequence[Any], known: Any) -> Any:
+    """Return the gradient, computed now if it is not known, which knows its own derivative."""
+    if not tf.executing_eagerly():
+        # A derivative may be computed in another graph than this one, which sees nothing of what
+        # this one sees of the one before.
+        inputs = [tf.identity(x) for x in inputs]
+    elif not is_watched(inputs[:1]):
+        return _compute(loss.grad, inputs, [inputs[0].shape])[0] if known is None else known
+
+    def gradient(*inputs: Any) -> tuple[Any, Callable[[Any], Any]]:
+        found = known
+        if known is None:
+            found = _compute(loss.grad, inputs, [inputs[0].shape])[0]
+
+        def backward(v: Any) -> Any:
+            return _product(loss, inputs, v), *(None for _ in inputs[1:])
+
+        return found, backward
+
+    return tf.custom_gradient(gradient)(*inputs)
+
+
+def _product(loss: fl.Loss, inputs: Sequence[Any], v: Any) -> Any:
+    """Return the Hessian's product with a vector, which has no derivative."""
+
+    def product(prediction: Any, target: Any, v: Any, *weight: Any) -> tuple[Any, Any]:
+        arguments = [prediction, target, v, *weight]
+        return _compute(loss.hvp, arguments, [prediction.shape])[0], _no_third_derivative
+
+    prediction, target, *weight = inputs
+    return tf.custom_gradient(product)(prediction, target, v, *weight)
+
+
+def _no_third_derivative(upstream: Any) -> Any:
+    raise NotImplementedError("the third derivative of a loss is not available")
+
+
+def _class_axis(loss: fl.Loss, inputs: Sequence[Any]) -> int | None:
+    """Return the axis of the prediction that values lack, if there is one."""
+    kind, rank = loss.class_axis, inputs[0].shape.rank
+    if kind == "none" or rank is None or (kind == "optional" and inputs[1].shape.rank == rank):
+        return None
+    return int(getattr(loss, "axis", -1)) % rank if rank > 1 else 0
+
+
+def _value_shape(loss: fl.Loss, inputs: Sequence[Any]) -> Any:
+    """Return what is known about the shape of the values."""
+    if loss.reduction != "none":
+        return tf.TensorShape([])
+    shape, axis = inputs[0].shape, _class_axis(loss, inputs)
+    return shape if axis is None else shape[:axis].concatenate(shape[axis + 1 :])
+
+
+def _spread(loss: fl.Loss, inputs: Sequence[Any], upstream: Any) -> Any:
+    """Return what is given per value such that it multiplies a gradient."""
+    axis = _class_axis(loss, inputs)
+    return upstream if loss.reduction != "none" or axis is None else tf.expand_dims(upstream, axis)
+
+
+def _compute(function: Callable[..., Any], inputs: Sequence[Any], shapes: list[Any]) -> list[Any]:
     """Return tensors of the first input's dtype that a function of arrays computes."""
     dtype = inputs[0].dtype
     if tf.executing_eagerly():
@@ -239,7 +223,7 @@ def _is_one(upstream: Any) -> bool:
     return bool(
         tf.executing_eagerly()
         and upstream.shape.rank == 0
-        and not should_record_backprop([upstream])
+        and not is_watched([upstream])
         and upstream.numpy() == 1
     )
 
@@ -283,9 +267,7 @@ def sparse_softmax_cross_entropy_with_logits(
     return _named(fl.CrossEntropy, name, logits, labels, axis=-1, ignore_index=None)
 
 
-def _named(
-    cls: type[fl.Loss], name: str | None, logits: Any, labels: Any, **parameters: Any
-) -> Any:
+def _named(cls: Any, name: str | None, logits: Any, labels: Any, **parameters: Any) -> Any:
     if labels is None or logits is None:
         raise ValueError("labels and logits must be given")
     with tf.name_scope(name or cls.__name__):
@@ -293,5 +275,5 @@ def _named(
 
 
 @lru_cache
-def _of_values(cls: type[fl.Loss], **parameters: Any) -> Loss:
+def _of_values(cls: Any, **parameters: Any) -> Loss:
     return Loss(cls(reduction="none", **parameters))

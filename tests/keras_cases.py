@@ -19,8 +19,10 @@ NAMES = sorted(cls.__name__ for cls in adapter.NAMED)
 random = np.random.default_rng(0)
 
 
-def value_and_grad(loss: Any, y_true: Any, y_pred: Any, weight: Any = None) -> tuple[Any, Any]:
-    """What a training step computes, compiled where the backend's trainer compiles."""
+def value_and_grad(
+    loss: Any, y_true: Any, y_pred: Any, weight: Any = None, compiled: bool = False
+) -> tuple[Any, Any]:
+    """What a training step computes, compiled or not."""
     if BACKEND == "torch":
         import torch
 
@@ -36,22 +38,22 @@ def value_and_grad(loss: Any, y_true: Any, y_pred: Any, weight: Any = None) -> t
             value = loss(y_true, prediction, weight)
             return value.sum(), value
 
-        derivative = jax.jit(jax.grad(function, has_aux=True))
-        gradient, value = derivative(y_pred, y_true, weight)
+        derivative = jax.grad(function, has_aux=True)
+        gradient, value = (jax.jit(derivative) if compiled else derivative)(y_pred, y_true, weight)
         return np.asarray(value), np.asarray(gradient)
     import tensorflow as tf
 
-    def spec(x: Any) -> Any:
-        return None if x is None else tf.TensorSpec((None, *x.shape[1:]), x.dtype)
-
-    @tf.function(input_signature=[spec(x) for x in (y_pred, y_true, weight) if x is not None])
     def step(prediction: Any, y_true: Any, weight: Any = None) -> tuple[Any, Any]:
         with tf.GradientTape() as tape:
             tape.watch(prediction)
             value = loss(y_true, prediction, weight)
         return value, tape.gradient(value, prediction)
 
-    value, gradient = step(*(x for x in (y_pred, y_true, weight) if x is not None))
+    arguments = [tf.constant(x) for x in (y_pred, y_true, weight) if x is not None]
+    if compiled:
+        signature = [tf.TensorSpec((None, *x.shape[1:]), x.dtype) for x in arguments]
+        step = tf.function(step, input_signature=signature)
+    value, gradient = step(*arguments)
     return value.numpy(), gradient.numpy()
 
 
@@ -81,7 +83,7 @@ def arguments(name: str, options: dict[str, Any], shape: tuple[int, ...]) -> tup
         if not options.get("from_logits") and name != "CategoricalHinge":
             y_pred = 0.9 * simplex(shape) + np.float32(0.1 / shape[-1])
     if name in ("Hinge", "SquaredHinge"):
-        y_true = random.choice(options.pop("labels", (0, 1)), shape).astype(np.int32)
+        y_true = random.choice(options.get("labels", (0, 1)), shape).astype(np.int32)
     return y_true, y_pred
 
 
@@ -115,9 +117,9 @@ CASES = [(name, options) for name in NAMES for options in ({}, *OPTIONS.get(name
 REDUCTIONS = ["sum_over_batch_size", "sum", "mean_with_sample_weight", None]
 
 
-def compare(ours: Any, theirs: Any, *data: Any) -> None:
-    value, gradient = value_and_grad(ours, *data)
-    expected, expected_gradient = value_and_grad(theirs, *data)
+def compare(ours: Any, theirs: Any, *data: Any, compiled: bool = False) -> None:
+    value, gradient = value_and_grad(ours, *data, compiled=compiled)
+    expected, expected_gradient = value_and_grad(theirs, *data, compiled=compiled)
     np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-6)
     scale = abs(expected_gradient).max()
     np.testing.assert_allclose(gradient, expected_gradient, rtol=1e-5, atol=1e-5 * scale)
@@ -125,26 +127,40 @@ def compare(ours: Any, theirs: Any, *data: Any) -> None:
     assert value.shape == expected.shape
 
 
-@pytest.mark.parametrize("reduction", REDUCTIONS)
-@pytest.mark.parametrize("weighted", [False, True])
+def both(name: str, options: dict[str, Any], **more: Any) -> tuple[Any, Any]:
+    """Our loss and Keras's."""
+    options = {key: value for key, value in options.items() if key != "labels"}
+    return getattr(adapter, name)(**options, **more), getattr(keras.losses, name)(**options, **more)
+
+
+def weights(options: dict[str, Any], shape: tuple[int, ...]) -> Any:
+    of_rows = [*shape]
+    del of_rows[options.get("axis", -1)]
+    return random.uniform(0.1, 2, of_rows).astype(np.float32)
+
+
 @pytest.mark.parametrize("shape", [(8, 1), (8, 3), (4, 5, 3)], ids=str)
 @pytest.mark.parametrize(("name", "options"), CASES)
 def test_values_and_gradients_are_kerass(
-    name: str, options: dict[str, Any], shape: tuple[int, ...], weighted: bool, reduction: Any
+    name: str, options: dict[str, Any], shape: tuple[int, ...]
 ) -> None:
-    options = dict(options)
     if "Categorical" in name and shape[-1] == 1:
         pytest.skip("one class is no choice")
     y_true, y_pred = arguments(name, options, shape)
-    of_rows = [*shape]
-    del of_rows[options.get("axis", -1)]
-    weight = random.uniform(0.1, 2, of_rows).astype(np.float32) if weighted else None
-    options["reduction"] = reduction
-    ours, theirs = getattr(adapter, name)(**options), getattr(keras.losses, name)(**options)
-    compare(ours, theirs, y_true, y_pred, weight)
+    for weight in (None, weights(options, shape)):
+        for reduction in REDUCTIONS:
+            compare(*both(name, options, reduction=reduction), y_true, y_pred, weight)
 
 
-@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(("name", "options"), CASES)
+def test_compiled_too(name: str, options: dict[str, Any], weighted: bool) -> None:
+    shape = (8, 3, 2) if options.get("axis") == 1 else (8, 3)
+    y_true, y_pred = arguments(name, options, shape)
+    weight = weights(options, shape) if weighted else None
+    compare(*both(name, options), y_true, y_pred, weight, compiled=True)
+
+
 @pytest.mark.parametrize(
     ("target", "prediction", "weight"),
     [
@@ -163,11 +179,11 @@ def test_values_and_gradients_are_kerass(
     ],
     ids=str,
 )
-def test_shapes(target: Any, prediction: Any, weight: Any, reduction: Any) -> None:
+def test_shapes(target: Any, prediction: Any, weight: Any) -> None:
     data = [random.normal(size=shape).astype(np.float32) for shape in (target, prediction)]
     weights = None if weight is None else random.uniform(0.1, 2, weight).astype(np.float32)
-    ours = adapter.MeanSquaredError(reduction=reduction)
-    compare(ours, keras.losses.MeanSquaredError(reduction=reduction), *data, weights)
+    for reduction in REDUCTIONS:
+        compare(*both("MeanSquaredError", {}, reduction=reduction), *data, weights)
 
 
 @pytest.mark.parametrize("reduction", REDUCTIONS)
@@ -212,11 +228,9 @@ def test_signatures_are_kerass(name: str) -> None:
 
 @pytest.mark.parametrize(("name", "options"), CASES)
 def test_named_configs(name: str, options: dict[str, Any]) -> None:
-    options = {key: value for key, value in options.items() if key != "labels"}
-    loss = getattr(adapter, name)(reduction="sum", name="mine", **options)
+    loss, theirs = both(name, options, reduction="sum", name="mine")
     config = loss.get_config()
-    assert config.items() >= getattr(keras.losses, name)(
-        reduction="sum", name="mine", **options).get_config().items()  # fmt: skip
+    assert config.items() >= theirs.get_config().items()
     again = keras.losses.deserialize(keras.losses.serialize(loss))
     assert type(again) is type(loss)
     assert again.get_config() == config

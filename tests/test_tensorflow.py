@@ -38,6 +38,12 @@ def differentiate(loss: Any, way: str, *arguments: Any) -> tuple[Any, Any]:
     return value.numpy(), gradient.numpy()
 
 
+def assert_same(found: Any, expected: Any) -> None:
+    """The same bits, but where subnormals occur: TensorFlow's own threads make zeros of them."""
+    near = 0 if expected.dtype.kind == "V" else 1e3 * float(np.finfo(expected.dtype).tiny)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=near)
+
+
 @by_way
 @by_case
 def test_values_and_gradients(case: Case, way: str) -> None:
@@ -46,7 +52,7 @@ def test_values_and_gradients(case: Case, way: str) -> None:
     value, gradient = differentiate(adapter.Loss(loss), way, *arguments)
     expected, expected_gradient = loss.value_and_grad(*arguments)
     assert value == np.float32(expected)
-    np.testing.assert_array_equal(gradient, expected_gradient)
+    assert_same(gradient, expected_gradient)
 
 
 @pytest.mark.parametrize("way", ["eager", "graph"])
@@ -56,8 +62,8 @@ def test_losses_one_by_one(case: Case, way: str) -> None:
     prediction, target = sample(case, np.float32)
     values, gradient = differentiate(adapter.Loss(loss), way, prediction, target)
     expected, expected_gradient = loss.value_and_grad(prediction, target)
-    np.testing.assert_array_equal(values, expected)
-    np.testing.assert_array_equal(gradient, expected_gradient)
+    assert_same(values, expected)
+    assert_same(gradient, expected_gradient)
 
 
 @by_case
@@ -93,7 +99,7 @@ def test_second_derivatives(case: Case, way: str) -> None:
     found = compiled(function, way, prediction, target, v)(
         *map(tf.constant, (prediction, target, v))
     )
-    np.testing.assert_array_equal(found, loss.hvp(prediction, target, v))
+    assert_same(found, loss.hvp(prediction, target, v))
 
 
 def test_third_derivatives_are_an_error() -> None:
@@ -152,7 +158,7 @@ def test_dtypes(dtype: str, way: str) -> None:
     expected, expected_gradient = fl.get("logistic").value_and_grad(x, y)
     assert value.dtype == gradient.dtype == x.dtype
     assert value == np.asarray(expected, x.dtype)
-    np.testing.assert_array_equal(gradient, expected_gradient)
+    assert_same(gradient, expected_gradient)
 
 
 @pytest.mark.parametrize("way", ["eager", "graph"])
@@ -206,7 +212,7 @@ LABELS = np.random.default_rng(7).integers(0, 7, 64)
         ("weighted_cross_entropy_with_logits", SOFT, {"pos_weight": 2.5}),
         ("weighted_cross_entropy_with_logits", SOFT, {"pos_weight": np.arange(7.0)}),
         ("softmax_cross_entropy_with_logits", SOFT, {}),
-        ("softmax_cross_entropy_with_logits", SOFT.T.copy().T, {"axis": 0}),
+        ("softmax_cross_entropy_with_logits", SOFT / SOFT.sum(0), {"axis": 0}),
         ("sparse_softmax_cross_entropy_with_logits", LABELS, {}),
     ],
 )
