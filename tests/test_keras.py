@@ -15,7 +15,7 @@ HERE = Path(__file__).parent
 
 @pytest.mark.parametrize("backend", ["tensorflow", "torch", "jax"])
 def test_backend(backend: str) -> None:
-    framework(backend)
+    framework(f"fastloss.{backend}")
     environment = {**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "keras_cases.py"]
     done = subprocess.run(command, cwd=HERE, env=environment, capture_output=True, text=True)
