@@ -403,7 +403,7 @@ cdef inline void count_share(real count, real log_ratio, real size, real log1p_r
     # size log(1 + ratio), where ratio = count / size = exp(log_ratio): as count times something near 1
     # while the ratio is small, however large the size is.
     cdef real ratio = exp(log_ratio if log_ratio < 0.0 else 0.0)
-    cdef bint small = ratio < 1e-9
+    cdef bint small = ratio < 1.0e-9
     cdef real share = 1.0 - 0.5 * ratio if small else log1p_ratio / (1.0 if small else ratio)
     product_[0] = count * share if log_ratio < 0.0 else size * log1p_ratio
 
