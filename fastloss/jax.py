@@ -151,7 +151,8 @@ def _check_shapes(
     good = target in (prediction, rows) and weight in (None, target, rows, rows[:1], target[:1])
     if not good:
         # Nothing is computed, and the error is the same as everywhere.
-        loss(*(np.broadcast_to(np.float32(0), shape) for shape in (prediction, target, weight)))
+        shapes = (prediction, target, *([] if weight is None else [weight]))
+        loss(*(np.broadcast_to(np.float32(0), shape) for shape in shapes))
         raise ValueError("shapes do not agree")
 
 
@@ -269,7 +270,7 @@ class _Call:
 
 
 # Calls by the texts that stand for them in XLA's programs. A program may come from a cache that
-# another process has filled, so a text says all.
+# another process has filled, so a text says all; but of a user's own functions it has only names.
 _texts: dict[_Call, str] = {}
 _calls: dict[bytes, _Call] = {}
 
@@ -279,7 +280,9 @@ def _text(call: _Call) -> str:
         try:
             text = base64.b64encode(pickle.dumps(call, protocol=5)).decode()
         except (pickle.PicklingError, AttributeError, TypeError):
-            text = f"of one process: {uuid.uuid4()}"
+            text = ""
+        if not text or _calls.get(text.encode(), call) != call:
+            text = f"in one process: {uuid.uuid4()}"
         _calls[text.encode()] = call
         _texts[call] = text
     return _texts[call]

@@ -1,8 +1,10 @@
 """Losses as functions of JAX: the numbers of a direct call, under every transformation."""
 
+import doctest
 import inspect
 import os
 import pickle
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +17,7 @@ import pytest
 import fastloss as fl
 from cases import REDUCTIONS, Array, Case, default_cases, sample, sample_weight
 from conftest import framework
+from test_examples import OPTIONS
 
 jax = framework("jax")
 import jax.numpy as jnp  # noqa: E402
@@ -355,6 +358,20 @@ def test_the_functions_of_optax(name: str) -> None:
     if "where" in names:
         with pytest.raises(NotImplementedError, match="where"):
             ours(prediction, target, where=target)
+
+
+def test_the_page() -> None:
+    """Every Python block of docs/jax.md prints what it says."""
+    page = (Path(fl.__file__).parent.parent / "docs" / "jax.md").read_text()
+    blocks = re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    jax.config.update("jax_enable_x64", False)
+    try:
+        test = doctest.DocTestParser().get_doctest("\n".join(blocks), {}, "docs/jax.md", None, 0)
+        report: list[str] = []
+        runner = doctest.DocTestRunner(optionflags=OPTIONS)
+        assert not runner.run(test, out=report.append).failed, "".join(report)
+    finally:
+        jax.config.update("jax_enable_x64", True)
 
 
 # ---- Processes -----------------------------------------------------------------------------------
