@@ -59,7 +59,7 @@ class Rule:
         ----------
         loss : Loss
         """
-        return dataclasses.replace(loss, **self.parameters)
+        return dataclasses.replace(loss, **self.parameters) if self.parameters else loss
 
     def derive(
         self, loss: Loss, prediction: Floats, target: Floats, weight: Floats | None, out: Pair

@@ -1,6 +1,11 @@
-"""What the adapters of the boosting libraries share; none of the libraries is needed."""
+"""What the adapters of the boosting libraries share; for most of it none of these is needed."""
 
+import doctest
+import re
+import runpy
+import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,8 +17,10 @@ import fastloss.lightgbm
 import fastloss.xgboost
 from booster_cases import check_copies, check_derivatives, check_memory, objective_cases
 from cases import Case, default_cases, sample
+from conftest import framework
 from fastloss.boosting import bend, init_score
 
+ROOT = Path(__file__).parent.parent
 XGBOOST, LIGHTGBM, CATBOOST = fastloss.xgboost, fastloss.lightgbm, fastloss.catboost
 MODULES = {"xgboost": XGBOOST, "lightgbm": LIGHTGBM, "catboost": CATBOOST}
 
@@ -270,3 +277,32 @@ def test_no_other_constant_is_better(case: Case) -> None:
         for _ in range(10):
             other = value(best + size * random.normal(size=best.shape))
             assert least <= other + tolerance * max(1, abs(other))
+
+
+# --- what users read --------------------------------------------------------------------------
+
+
+def test_the_page() -> None:
+    """Every Python block of docs/boosting.md prints what it says."""
+    framework("lightgbm")
+    names: dict[str, Any] = {}
+    page = (ROOT / "docs" / "boosting.md").read_text()
+    for number, block in enumerate(re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.M)):
+        test = doctest.DocTestParser().get_doctest(block, names, f"block {number}", None, 0)
+        report: list[str] = []
+        outcome = doctest.DocTestRunner().run(test, out=report.append, clear_globs=False)
+        assert not outcome.failed, "".join(report)
+        names.update(test.globs)
+
+
+def test_the_focal_example(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    """It runs; and after many rounds the focal loss has the better probabilities, as it says."""
+    framework("lightgbm")
+    script = str(ROOT / "examples" / "focal_loss_in_a_booster.py")
+    monkeypatch.setattr(sys, "argv", [script, "--rounds", "3", "--repeats", "1"])
+    names = runpy.run_path(script, run_name="__main__")
+    assert "focal, gamma 2" in capsys.readouterr().out
+    plain = names["judge"](fl.BinaryCrossEntropy(), rounds=200, repeats=1)
+    focal = names["judge"](fl.Focal(gamma=2.0), rounds=200, repeats=1)
+    assert focal.log_loss.mean() < plain.log_loss.mean()
+    assert focal.average_precision.mean() > plain.average_precision.mean() - 0.01
