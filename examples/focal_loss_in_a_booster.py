@@ -63,9 +63,8 @@ def judge(loss: fl.Loss, rounds: int, repeats: int = 2) -> Scores:
     found = []
     for train, test in splits.split(X, y):
         p = predict(loss, X[train], y[train], X[test], rounds)
-        found.append(
-            (average_precision_score(y[test], p), log_loss(y[test], p), brier_score_loss(y[test], p))
-        )
+        judges = (average_precision_score, log_loss, brier_score_loss)
+        found.append([score(y[test], p) for score in judges])
     return Scores(*np.transpose(found))
 
 
