@@ -99,7 +99,7 @@ class Poisson(Loss, kernel="poisson"):
         "poisson_nll_loss": {"eps": 1e-8},
         "PoissonNLLLoss": {"eps": 1e-8},
         "HalfPoissonLoss": {},
-        "count:poisson": {"hessian": "boosting"},
+        "count:poisson": {},
         "log_poisson_loss": {},
     }
 
