@@ -15,7 +15,16 @@ from numpy.typing import NDArray
 
 from fastloss.losses.base import Loss
 
-__all__ = ["Each", "Exponential", "Link", "Sigmoid", "Softmax", "link_of", "of_logarithm"]
+__all__ = [
+    "Each",
+    "Exponential",
+    "Link",
+    "Sigmoid",
+    "Softmax",
+    "input_domains",
+    "link_of",
+    "of_logarithm",
+]
 
 Floats = NDArray[Any]
 
@@ -222,7 +231,18 @@ def of_logarithm(loss: Loss) -> bool:
     ----------
     loss : Loss
     """
-    return loss.of_logarithm or getattr(loss, "link", "identity") == "log"
+    link = getattr(loss, "link", "log" if loss.family == "count" else "identity")
+    return loss.of_logarithm or link == "log"
+
+
+def input_domains(loss: Loss) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Return the least and the greatest prediction, and the same of the target.
+
+    Parameters
+    ----------
+    loss : Loss
+    """
+    return loss.prediction_domain, loss.target_domain
 
 
 def link_of(loss: Loss, classes: bool = False) -> Link:
@@ -245,7 +265,7 @@ def link_of(loss: Loss, classes: bool = False) -> Link:
         bounds = [loss.domains.get(name, (-np.inf, np.inf))[0] for name in loss.predictions]
         if np.isfinite(bounds).any():
             return Each([Exponential(b) if np.isfinite(b) else Link() for b in bounds])
-    low, high = loss.input_domains()[0]
+    low, high = input_domains(loss)[0]
     if high == 1:
         return Softmax() if classes else Sigmoid()
     return Exponential(low) if np.isfinite(low) else Link()

@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastloss.links import Exponential, link_of, of_logarithm
+from fastloss.links import Exponential, input_domains, link_of, of_logarithm
 from fastloss.losses.base import Loss
 
 __all__ = ["LinearObjective", "linear_objective"]
@@ -180,7 +180,7 @@ class LinearObjective:
 
     def _constant(self, kind: str) -> float | Array:
         """Return the score of a model without features, where targets are numbers."""
-        if kind != "numbers" or self.loss.input_domains()[1][1] <= 1:
+        if kind != "numbers" or input_domains(self.loss)[1][1] <= 1:
             return 0.0
         if self._weight is not None and not self._weight.any():
             return 0.0

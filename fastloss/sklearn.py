@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastloss.extras import require
-from fastloss.links import link_of, of_logarithm
+from fastloss.links import input_domains, link_of, of_logarithm
 from fastloss.losses.base import Loss
 from fastloss.losses.margin import OneVersusAll
 from fastloss.losses.names import get
@@ -212,7 +212,7 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]
         if "numbers" not in loss.targets:
             return loss, labels, count
         if count == 2:
-            return loss, np.asarray(loss.input_domains()[1])[labels], None
+            return loss, np.asarray(input_domains(loss)[1])[labels], None
         if "labels" not in loss.targets:
             loss = OneVersusAll(loss, reduction=loss.reduction)
         return loss, labels, count
@@ -414,7 +414,7 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]
         else:
             tags.estimator_type = "regressor"
             tags.regressor_tags = utils.RegressorTags()
-            positive = bool(loss.input_domains()[1][0] >= 0)
+            positive = bool(input_domains(loss)[1][0] >= 0)
             tags.target_tags.positive_only = positive
             # The common checks of several outputs know of no positive targets.
             tags.target_tags.multi_output = not positive
@@ -464,7 +464,7 @@ def scorer(loss: Loss | str, *, response_method: str = "auto") -> Scorer:
             response_method = "predict_parameters"
         elif not _classifies(made):
             response_method = "predict"
-        elif made.input_domains()[0][1] == 1 or made.classwise == "cumulative":
+        elif input_domains(made)[0][1] == 1 or made.classwise == "cumulative":
             response_method = "predict_proba"
         else:
             response_method = "decision_function"
@@ -496,7 +496,7 @@ class Scorer:
         known = labels < len(classes)
         if not (known.all() and (classes[labels] == np.asarray(y)).all()):
             raise ValueError(f"y must hold the estimator's classes {classes}, got others too")
-        of_probabilities = self.loss.input_domains()[0][1] == 1
+        of_probabilities = input_domains(self.loss)[0][1] == 1
         if self.response_method == "predict_proba" and not of_probabilities:
             with np.errstate(divide="ignore"):
                 if self.loss.classwise == "cumulative":
@@ -509,7 +509,7 @@ class Scorer:
         if "numbers" in self.loss.targets and len(classes) == 2:
             if response.ndim == 2:
                 response = response[:, 1]
-            return response, np.asarray(self.loss.input_domains()[1])[labels]
+            return response, np.asarray(input_domains(self.loss)[1])[labels]
         if response.ndim == 1:
             response = np.stack([-response / 2, response / 2], axis=1)
         return response, labels
@@ -533,7 +533,7 @@ def _classifies(loss: Loss) -> bool:
     """Say whether targets are classes, and a greater score speaks for the greater one."""
     if "labels" in loss.targets:
         return True
-    low, high = loss.input_domains()[1]
+    low, high = input_domains(loss)[1]
     if "numbers" not in loss.targets or not np.isfinite([low, high]).all():
         return False
     down, up = loss.value(_around_the_border(loss, 1.0), [high, high], reduction="none")
@@ -582,7 +582,7 @@ def _probabilities(loss: Loss, prediction: Array) -> Array:
     loss = _neutral(loss)
     if prediction.ndim == 1:
         return _two_classes(loss, prediction)
-    if loss.input_domains()[0][1] == 1:
+    if input_domains(loss)[0][1] == 1:
         return prediction
     if loss.classwise == "one_hot":
         each = _two_classes(loss._of_numbers(), prediction)[..., 1]
@@ -622,7 +622,7 @@ def _slopes(loss: Loss, prediction: Array) -> Array:
 
 def _two_classes(loss: Loss, prediction: Array) -> Array:
     """Return the probabilities of two classes, the last axis."""
-    low, high = loss.input_domains()[1]
+    low, high = input_domains(loss)[1]
     border = np.zeros(1)
     link_of(loss).predict(border)
 

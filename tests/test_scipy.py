@@ -1,7 +1,5 @@
 """The objective of a linear model: its derivatives are right for every loss; its minimum."""
 
-import doctest
-
 import numpy as np
 import pytest
 
@@ -12,7 +10,6 @@ from conftest import framework
 scipy = framework("scipy")
 from scipy import optimize, sparse  # noqa: E402
 
-import fastloss.scipy  # noqa: E402
 from fastloss.scipy import LinearObjective, linear_objective  # noqa: E402
 
 every_loss = pytest.mark.parametrize("case", default_cases(), ids=lambda case: case.id)
@@ -159,11 +156,3 @@ def test_errors() -> None:
         linear_objective(loss, X.astype(complex), y)
     with pytest.raises(ValueError, match="classes must be given"):
         linear_objective(fl.CrossEntropy(), X, np.full(3, -100))
-
-
-def test_examples() -> None:
-    found = doctest.testmod(
-        fastloss.scipy, optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
-    )
-    assert found.attempted > 10
-    assert not found.failed
