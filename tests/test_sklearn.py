@@ -252,7 +252,7 @@ def test_poisson_regressor(solver: Any) -> None:
     X, _, weight = numbers()
     y = np.random.default_rng(1).poisson(np.exp(0.5 + X @ [0.5, -0.3, 0.0, 0.1, 0.2]))
     theirs = linear_model.PoissonRegressor(alpha=0.1, tol=1e-10, max_iter=1000).fit(X, y, weight)
-    ours = LinearModel("count:poisson", l2=0.1, solver=solver).fit(X, y, weight)
+    ours = LinearModel("poisson", l2=0.1, solver=solver).fit(X, y, weight)
     np.testing.assert_allclose(ours.coef_, theirs.coef_, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(ours.predict(X), theirs.predict(X), rtol=1e-5)
 
