@@ -1,8 +1,8 @@
 """Losses as other libraries compute them, as one table: what of theirs is what of ours.
 
 A row names a function or class of the peer with its options, and the loss with its parameters. The
-predictions and targets come from `cases`. Every public loss of a peer is in the table or among those
-that have no counterpart, and a test says so when the peer gets a new one.
+predictions and targets come from `cases`. Every public loss of a peer is in the table or among
+those that have no counterpart, and a test says so when the peer gets a new one.
 """
 
 from collections.abc import Callable, Iterator
@@ -92,12 +92,17 @@ TORCH = [
         )
     ),
     *(
-        Row("kl_div", "KLDivergence", {"log_target": t}, {"log_target": t}, "probabilities", rows_summed)
+        Row(
+            "kl_div",
+            "KLDivergence",
+            {"log_target": t},
+            {"log_target": t},
+            "probabilities",
+            rows_summed,
+        )
         for t in (False, True)
     ),
-    *(
-        Row("poisson_nll_loss", "Poisson", {"full": full}, {"full": full}) for full in (False, True)
-    ),
+    *(Row("poisson_nll_loss", "Poisson", {"full": full}, {"full": full}) for full in (False, True)),
     *(
         Row(
             "poisson_nll_loss",
@@ -146,8 +151,8 @@ NO_COUNTERPART = {
         "binary_dice_loss": "of regions",
         "dice_loss": "of regions",
         "multiclass_generalized_dice_loss": "of regions",
-        "convex_kl_divergence": "KLDivergence and a term for vectors that are no distributions",
-        "generalized_kl_divergence": "KLDivergence and a term for vectors that are no distributions",
+        "convex_kl_divergence": "KLDivergence and a term for what is no distribution",
+        "generalized_kl_divergence": "KLDivergence and a term for what is no distribution",
         "cosine_distance": "of pairs of vectors",
         "cosine_similarity": "of pairs of vectors",
         "ctc_loss": "of sequences",
@@ -173,7 +178,7 @@ NO_COUNTERPART = {
         "Tversky": "of regions",
         "BinaryFocalCrossentropy": "of probabilities; Focal takes logits",
         "CategoricalFocalCrossentropy": "of probabilities; SoftmaxFocal takes logits",
-        "CategoricalGeneralizedCrossEntropy": "of probabilities; GeneralizedCrossEntropy takes logits",
+        "CategoricalGeneralizedCrossEntropy": "of probabilities; ours takes logits",
     },
 }
 
@@ -191,9 +196,17 @@ OPTAX = [
     Row("perceptron_loss", "Hinge", {}, {"margin": 0.0, **PM1}),
     Row("sparsemax_loss", "BinarySparsemax"),
     Row("softmax_cross_entropy", "CrossEntropy", kind="probabilities"),
-    Row("softmax_cross_entropy_with_integer_labels", "CrossEntropy", {}, {"ignore_index": None}, "labels"),
+    Row(
+        "softmax_cross_entropy_with_integer_labels",
+        "CrossEntropy",
+        {},
+        {"ignore_index": None},
+        "labels",
+    ),
     Row("kl_divergence", "KLDivergence", kind="probabilities"),
-    Row("kl_divergence_with_log_targets", "KLDivergence", {}, {"log_target": True}, "probabilities"),
+    Row(
+        "kl_divergence_with_log_targets", "KLDivergence", {}, {"log_target": True}, "probabilities"
+    ),
     Row("multiclass_hinge_loss", "CrammerSinger", {}, {"ignore_index": None}, "labels"),
     Row("multiclass_perceptron_loss", "MulticlassPerceptron", {}, {"ignore_index": None}, "labels"),
     Row("multiclass_sparsemax_loss", "MulticlassSparsemax", {}, {"ignore_index": None}, "labels"),
@@ -210,7 +223,8 @@ SKLEARN = [
     Row("HalfPoissonLoss", "Poisson"),
     Row("HalfGammaLoss", "Gamma"),
     *(
-        Row("HalfTweedieLoss", "Tweedie", {"power": p}, {"power": p}) for p in (0.0, 1.0, 1.5, 2.0, 3.0)
+        Row("HalfTweedieLoss", "Tweedie", {"power": p}, {"power": p})
+        for p in (0.0, 1.0, 1.5, 2.0, 3.0)
     ),
     *(
         Row("HalfTweedieLossIdentity", "Tweedie", {"power": p}, {"power": p, "link": "identity"})
@@ -239,7 +253,12 @@ KERAS = [
             ("Huber", "Huber", {"delta": 0.5}, {"delta": 0.5}),
             ("LogCosh", "LogCosh", {}, {}),
             ("MeanSquaredLogarithmicError", "SquaredLogError", {}, {"lower": 1e-7}),
-            ("MeanAbsolutePercentageError", "AbsolutePercentageError", {}, {"eps": 1e-7, "scale": 100.0}),
+            (
+                "MeanAbsolutePercentageError",
+                "AbsolutePercentageError",
+                {},
+                {"eps": 1e-7, "scale": 100.0},
+            ),
             ("Poisson", "Poisson", {}, {"link": "identity", "eps": 1e-7}),
             ("BinaryCrossentropy", "LogLoss", {}, {"clamp": "keras"}),
             ("BinaryCrossentropy", "BinaryCrossEntropy", {"from_logits": True}, {}),
@@ -264,7 +283,13 @@ KERAS = [
                 {"label_smoothing": 0.125},
                 "probabilities",
             ),
-            ("SparseCategoricalCrossentropy", "CrossEntropy", {"from_logits": True}, {"ignore_index": None}, "labels"),
+            (
+                "SparseCategoricalCrossentropy",
+                "CrossEntropy",
+                {"from_logits": True},
+                {"ignore_index": None},
+                "labels",
+            ),
             ("SparseCategoricalCrossentropy", "LogLoss", {}, {"clamp": "keras"}, "labels"),
         )
     ),

@@ -1,4 +1,4 @@
-"""Losses agree with those of PyTorch, Keras, optax and scikit-learn, but for the known differences."""
+"""Losses agree with PyTorch's, Keras's, optax's and scikit-learn's but for known differences."""
 
 import functools
 import inspect
@@ -100,8 +100,9 @@ def names_of(peer: str) -> set[str]:
         return {n for n in functions if n.endswith(("_loss", "entropy")) or n == "kl_div"}
     if peer == "optax":
         module = framework("optax.losses")
-        return {n for n, f in vars(module).items() if inspect.isfunction(f) and n[0] != "_"} | {
-            n for n in dir(module) if n[0] != "_" and isinstance(getattr(module, n), functools.partial)
+        of_modules = (inspect.isfunction, lambda f: isinstance(f, functools.partial))
+        return {
+            n for n, f in vars(module).items() if n[0] != "_" and any(is_(f) for is_ in of_modules)
         }
     if peer == "keras":
         found = vars(framework("keras").losses)
