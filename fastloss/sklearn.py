@@ -530,14 +530,11 @@ def _made(loss: Loss | str) -> Loss:
 
 
 def _classifies(loss: Loss) -> bool:
-    """Say whether targets are classes, and a greater score speaks for the greater one."""
+    """Say whether targets are classes, and predictions scores or probabilities of them."""
     if "labels" in loss.targets:
         return True
-    low, high = input_domains(loss)[1]
-    if "numbers" not in loss.targets or not np.isfinite([low, high]).all():
-        return False
-    down, up = loss.value(_around_the_border(loss, 1.0), [high, high], reduction="none")
-    return bool(up < down)
+    ends = input_domains(loss)[1]
+    return "numbers" in loss.targets and bool(np.isfinite(ends).all()) and not loss.of_distance
 
 
 def _around_the_border(loss: Loss, distance: float) -> Array:
