@@ -323,8 +323,7 @@ class Loss(Parameters, driver.Loss):
             )
         level = kernels.active()
         of_numbers = self._of_numbers()
-        kernel = of_numbers._kernel()
-        entry = level.formulas[kernel]
+        entry = of_numbers._entry(level)
         values = of_numbers._kernel_varying()
         varying = [
             np.array(v) if isinstance(v, tuple) else v
@@ -336,7 +335,7 @@ class Loss(Parameters, driver.Loss):
             parameters.append([numbers[name] for name in entry["parameters"]])
         self._bind(
             level,
-            kernel,
+            entry,
             driver.REDUCTION_CODES[self.reduction],
             parameters,
             varying,
@@ -359,6 +358,10 @@ class Loss(Parameters, driver.Loss):
             negative if np.isfinite(negative) else 0.0,
         )
 
+    def _entry(self, level: driver.Level) -> dict[str, Any]:
+        """Return the tile functions and what they are called with."""
+        return level.formulas[self._kernel()]
+
     def _kernel(self) -> str:
         """Return the name of the formula; a hyper-parameter may choose among several."""
         return self.kernel
@@ -366,7 +369,7 @@ class Loss(Parameters, driver.Loss):
     @property
     def predictions(self) -> tuple[str, ...]:
         """What the predictions for one target are; of a loss over classes nothing is said."""
-        found: tuple[str, ...] = kernels.active().formulas[self._of_numbers()._kernel()]["predictions"]
+        found: tuple[str, ...] = self._of_numbers()._entry(kernels.active())["predictions"]
         return found
 
     def _of_numbers(self) -> Loss:
