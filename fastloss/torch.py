@@ -19,11 +19,12 @@ gradient is computed beside the value, in the forward pass, if one is wanted. Th
 is exact; a third is an error, and so is a derivative with respect to a target or a weight. Inside
 `torch.compile` a loss is one operator of the graph.
 
-Predictions are float16, bfloat16, float32 or float64, and value and gradient have their type; targets
-and weights may have any other. No more threads are used than `torch.get_num_threads()` says.
+Predictions are float16, bfloat16, float32 or float64, and value and gradient have their type;
+targets and weights may have any other. No more threads are used than `torch.get_num_threads()`
+says.
 
-What differs from PyTorch: shapes must agree, nothing but a weight broadcasts; a label outside of the
-classes and a target outside of its domain are errors; the sub-gradient at a kink is 0.
+What differs from PyTorch: shapes must agree, nothing but a weight broadcasts; a label outside of
+the classes and a target outside of its domain are errors; the sub-gradient at a kink is 0.
 """
 
 from __future__ import annotations
@@ -31,17 +32,17 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 import fastloss as fl
 from fastloss.extras import require
 
-torch = require("torch", "torch")
+require("torch", "torch")  # whose error says what to install
 
+import torch  # noqa: E402
 from torch import Tensor  # noqa: E402
-from torch.autograd.function import once_differentiable  # noqa: E402
 from torch.nn.functional import linear  # noqa: E402
 
 __all__ = [
@@ -71,9 +72,11 @@ __all__ = [
 def _array(name: str, tensor: Tensor) -> Any:
     """Return a tensor's memory as an array."""
     try:
+        if tensor.requires_grad:
+            tensor = tensor.detach()
         if tensor.dtype is torch.bfloat16:
-            return tensor.detach().view(torch.int16).numpy().view(_bfloat16())
-        return tensor.detach().numpy()
+            return tensor.view(torch.int16).numpy().view(_bfloat16())
+        return tensor.numpy()
     except (AttributeError, TypeError, RuntimeError) as error:
         if not isinstance(tensor, Tensor):
             what = type(tensor).__name__
@@ -88,7 +91,8 @@ def _array(name: str, tensor: Tensor) -> Any:
 
 @lru_cache(maxsize=1)
 def _bfloat16() -> np.dtype[Any]:
-    return np.dtype(require("ml_dtypes", "torch").bfloat16)
+    dtype: np.dtype[Any] = np.dtype(require("ml_dtypes", "torch").bfloat16)
+    return dtype
 
 
 def _tensor(array: Any) -> Tensor:
@@ -110,7 +114,7 @@ def _value(
     derive: bool,
 ) -> tuple[Tensor, Tensor | None]:
     """Return value and, if it is wanted, gradient."""
-    call = loss.value_and_grad if derive else loss.value
+    call: Any = loss.value_and_grad if derive else loss.value
     found = call(
         _array("prediction", prediction),
         _array("target", target),
@@ -165,13 +169,13 @@ def _product(
     )
 
 
-def _value_axis(loss: fl.Loss, prediction: Tensor, target: Tensor) -> int | None:
+def _value_axis(loss: Any, prediction: Tensor, target: Tensor) -> int | None:
     """Return the prediction's axis that the values of single rows lack, if there is one."""
     if loss.class_axis == "none" or (
         loss.class_axis == "optional" and target.ndim == prediction.ndim
     ):
         return None
-    axis: int = loss.axis  # type: ignore[attr-defined]
+    axis: int = loss.axis
     return 0 if prediction.ndim == 1 else axis
 
 
@@ -185,7 +189,7 @@ def _scaled(gradient: Tensor, grad: Tensor, axis: int | None) -> Tensor:
 # ---- Autograd -----------------------------------------------------------------------------------
 
 
-class _Value(torch.autograd.Function):  # type: ignore[misc]
+class _Value(torch.autograd.Function):
     """The value; its gradient waits for the backward pass."""
 
     @staticmethod
@@ -216,7 +220,11 @@ class _Value(torch.autograd.Function):  # type: ignore[misc]
         return _scaled(gradient, grad, axis), None, None, None, None
 
 
-class _Gradient(torch.autograd.Function):  # type: ignore[misc]
+# Function.apply, without what functions of another style need: a fifth of a small loss's time.
+_value_with_gradient = super(torch.autograd.Function, _Value).apply
+
+
+class _Gradient(torch.autograd.Function):
     """The gradient, as a function that has a derivative itself."""
 
     @staticmethod
@@ -234,12 +242,32 @@ class _Gradient(torch.autograd.Function):  # type: ignore[misc]
         return _gradient(prediction, target, weight, *ctx.call) if found is None else found
 
     @staticmethod
-    @once_differentiable  # type: ignore[misc]
     def backward(ctx: Any, v: Tensor) -> Any:
-        return _product(*ctx.saved_tensors, v, *ctx.call), None, None, None, None, None
+        product = _Product.apply(*ctx.saved_tensors, v, *ctx.call)
+        return product, None, None, None, None, None
 
 
-# ---- Operators, for graphs: torch.compile and whatever else computes with tensors without memory ----
+class _Product(torch.autograd.Function):
+    """The Hessian times a vector; a further derivative is an error, and not zero."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        prediction: Tensor,
+        target: Tensor,
+        weight: Tensor | None,
+        v: Tensor,
+        loss: fl.Loss,
+        denominator: int | None,
+    ) -> Tensor:
+        return _product(prediction, target, weight, v, loss, denominator)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        raise NotImplementedError("a loss has a first and a second derivative here, no third")
+
+
+# ---- Operators, for graphs: torch.compile, and tensors without memory ----------------------------
 
 _losses: dict[str, Any] = {}
 
@@ -254,7 +282,7 @@ def _register(loss: Any) -> str:
     return name
 
 
-@torch.compiler.assume_constant_result  # type: ignore[misc]
+@torch.compiler.assume_constant_result
 def _name(loss_class: Any, **parameters: Any) -> str:
     return _register(_loss(loss_class, **parameters))
 
@@ -282,7 +310,7 @@ def _filled(loss: Any, field: str, numbers: bytes, shape: tuple[int, ...]) -> An
     return dataclasses.replace(loss, **{field: np.frombuffer(numbers).reshape(shape)})
 
 
-@torch.library.custom_op("fastloss::evaluate", mutates_args=(), device_types="cpu")  # type: ignore[misc]
+@torch.library.custom_op("fastloss::evaluate", mutates_args=(), device_types="cpu")
 def _evaluate(
     prediction: Tensor,
     target: Tensor,
@@ -338,7 +366,7 @@ def _differentiate(ctx: Any, grad: Tensor | None, v: Tensor | None) -> Any:
 _evaluate.register_autograd(_differentiate, setup_context=_keep)
 
 
-@torch.library.custom_op("fastloss::hessian_product", mutates_args=(), device_types="cpu")  # type: ignore[misc]
+@torch.library.custom_op("fastloss::hessian_product", mutates_args=(), device_types="cpu")
 def _hessian_product(
     prediction: Tensor,
     target: Tensor,
@@ -371,7 +399,7 @@ def _(
 
 def _linear_value(
     loss: Any,
-    tensors: Sequence[Tensor | None],
+    tensors: Sequence[Any],
     sample_weight: Tensor | None,
     reduction: str,
     wrt: Sequence[bool],
@@ -393,13 +421,13 @@ def _linear_value(
         n_threads=torch.get_num_threads(),
     )
     if type(value) is float:
-        value = torch.scalar_tensor(value, dtype=tensors[0].dtype)  # type: ignore[union-attr]
+        value = torch.scalar_tensor(value, dtype=tensors[0].dtype)
     else:
         value = _tensor(value)
     return value, [None if array is None else _tensor(array) for array in gradients]
 
 
-class _Linear(torch.autograd.Function):  # type: ignore[misc]
+class _Linear(torch.autograd.Function):
     """Linear cross-entropy; its gradients wait for the backward pass unless rows have their own."""
 
     @staticmethod
@@ -449,7 +477,7 @@ def _linear_derivatives(
     return [next(found) if is_wanted else None for is_wanted in wrt]
 
 
-@torch.library.custom_op("fastloss::linear_cross_entropy", mutates_args=(), device_types="cpu")  # type: ignore[misc]
+@torch.library.custom_op("fastloss::linear_cross_entropy", mutates_args=(), device_types="cpu")
 def _evaluate_linear(
     hidden: Tensor,
     weight: Tensor,
@@ -546,13 +574,11 @@ def _run(
             return value if autocast else value.to(dtype)
     derive = prediction.requires_grad and torch.is_grad_enabled()
     if isinstance(loss, str):
-        return _evaluate(  # type: ignore[no-any-return]
-            prediction, target, weight, parameter, field, loss, denominator, derive
-        )[0]
+        return _evaluate(prediction, target, weight, parameter, field, loss, denominator, derive)[0]
     if parameter is not None:
         loss = _with(loss, field, parameter)
     if derive:
-        return _Value.apply(prediction, target, weight, loss, denominator)  # type: ignore[no-any-return]
+        return _value_with_gradient(prediction, target, weight, loss, denominator)
     return _value(prediction, target, weight, loss, denominator, False)[0]
 
 
@@ -573,7 +599,7 @@ def _check(prediction: Any, **others: Any) -> None:
             )
 
 
-class Loss(torch.nn.Module):  # type: ignore[misc]
+class Loss(torch.nn.Module):
     """Any loss of fastloss as a module.
 
     Parameters
@@ -638,8 +664,6 @@ class Loss(torch.nn.Module):  # type: ignore[misc]
 
 # ---- PyTorch's functions ------------------------------------------------------------------------
 
-Reduction = str
-
 
 def _function(
     loss_class: Any,
@@ -676,7 +700,7 @@ def mse_loss(
     target: Tensor,
     size_average: bool | None = None,
     reduce: bool | None = None,
-    reduction: Reduction = "mean",
+    reduction: str = "mean",
     weight: Tensor | None = None,
 ) -> Tensor:
     """Squared error, :class:`fastloss.SquaredError`; a weighted mean is over the weights."""
@@ -689,7 +713,7 @@ def l1_loss(
     target: Tensor,
     size_average: bool | None = None,
     reduce: bool | None = None,
-    reduction: Reduction = "mean",
+    reduction: str = "mean",
     weight: Tensor | None = None,
 ) -> Tensor:
     """Absolute error, :class:`fastloss.AbsoluteError`; a weighted mean is over the weights."""
@@ -702,7 +726,7 @@ def smooth_l1_loss(
     target: Tensor,
     size_average: bool | None = None,
     reduce: bool | None = None,
-    reduction: Reduction = "mean",
+    reduction: str = "mean",
     beta: float = 1.0,
 ) -> Tensor:
     """Absolute error with its tip rounded off, :class:`fastloss.SmoothL1`."""
@@ -713,7 +737,7 @@ def smooth_l1_loss(
 def huber_loss(
     input: Tensor,
     target: Tensor,
-    reduction: Reduction = "mean",
+    reduction: str = "mean",
     delta: float = 1.0,
     weight: Tensor | None = None,
 ) -> Tensor:
@@ -731,15 +755,14 @@ def poisson_nll_loss(
     size_average: bool | None = None,
     eps: float = 1e-8,
     reduce: bool | None = None,
-    reduction: Reduction = "mean",
+    reduction: str = "mean",
 ) -> Tensor:
     """Negative log-likelihood of counts, :class:`fastloss.Poisson`."""
-    parameters = {
-        "link": "log" if log_input else "identity",
-        "eps": eps,
-        "full": full,
-        "reduction": _old(size_average, reduce, reduction),
-    }
+    parameters: dict[str, Any] = {"reduction": _old(size_average, reduce, reduction)}
+    if not log_input:
+        parameters.update(link="identity", eps=eps)
+    if full:
+        parameters.update(full=True)
     return _function(fl.Poisson, parameters, input, target)
 
 
@@ -749,7 +772,7 @@ def gaussian_nll_loss(
     var: Tensor | float,
     full: bool = False,
     eps: float = 1e-6,
-    reduction: Reduction = "mean",
+    reduction: str = "mean",
 ) -> Tensor:
     """Negative log-likelihood of a normal distribution, :class:`fastloss.GaussianNLL`.
 
@@ -776,7 +799,7 @@ def kl_div(
     target: Tensor,
     size_average: bool | None = None,
     reduce: bool | None = None,
-    reduction: Reduction = "mean",
+    reduction: str = "mean",
     log_target: bool = False,
 ) -> Tensor:
     """Kullback-Leibler divergence, :class:`fastloss.KLDivergence`; see PyTorch for "batchmean"."""
@@ -798,7 +821,7 @@ def binary_cross_entropy(
     weight: Tensor | None = None,
     size_average: bool | None = None,
     reduce: bool | None = None,
-    reduction: Reduction = "mean",
+    reduction: str = "mean",
 ) -> Tensor:
     """Logarithmic loss of probabilities, :class:`fastloss.LogLoss`; weights broadcast."""
     reduction = _old(size_average, reduce, reduction)
@@ -814,7 +837,7 @@ def binary_cross_entropy_with_logits(
     weight: Tensor | None = None,
     size_average: bool | None = None,
     reduce: bool | None = None,
-    reduction: Reduction = "mean",
+    reduction: str = "mean",
     pos_weight: Tensor | None = None,
 ) -> Tensor:
     """Binary cross-entropy of logits, :class:`fastloss.BinaryCrossEntropy`; weights broadcast."""
@@ -833,7 +856,7 @@ def hinge_embedding_loss(
     margin: float = 1.0,
     size_average: bool | None = None,
     reduce: bool | None = None,
-    reduction: Reduction = "mean",
+    reduction: str = "mean",
 ) -> Tensor:
     """Distances, to be small or at least a margin, :class:`fastloss.HingeEmbedding`."""
     reduction = _old(size_average, reduce, reduction)
@@ -848,7 +871,7 @@ def margin_ranking_loss(
     margin: float = 0,
     size_average: bool | None = None,
     reduce: bool | None = None,
-    reduction: Reduction = "mean",
+    reduction: str = "mean",
 ) -> Tensor:
     """Hinge loss of a difference, :class:`fastloss.Hinge`; target is 1 where input1 is to win."""
     reduction = _old(size_average, reduce, reduction)
@@ -861,7 +884,7 @@ def soft_margin_loss(
     target: Tensor,
     size_average: bool | None = None,
     reduce: bool | None = None,
-    reduction: Reduction = "mean",
+    reduction: str = "mean",
 ) -> Tensor:
     """Logistic loss of a margin, :class:`fastloss.SoftMargin`."""
     reduction = _old(size_average, reduce, reduction)
@@ -876,7 +899,7 @@ def cross_entropy(
     size_average: bool | None = None,
     ignore_index: int = -100,
     reduce: bool | None = None,
-    reduction: Reduction = "mean",
+    reduction: str = "mean",
     label_smoothing: float = 0.0,
 ) -> Tensor:
     """Softmax cross-entropy, :class:`fastloss.CrossEntropy`: of labels, or of probabilities."""
@@ -885,9 +908,7 @@ def cross_entropy(
         "label_smoothing": label_smoothing,
         "reduction": _old(size_average, reduce, reduction),
     }
-    return _function(
-        fl.CrossEntropy, parameters, input, target, None, None, weight, "class_weight"
-    )
+    return _function(fl.CrossEntropy, parameters, input, target, None, None, weight, "class_weight")
 
 
 def multi_margin_loss(
@@ -898,15 +919,13 @@ def multi_margin_loss(
     weight: Tensor | None = None,
     size_average: bool | None = None,
     reduce: bool | None = None,
-    reduction: Reduction = "mean",
+    reduction: str = "mean",
 ) -> Tensor:
     """Hinge loss of the label's lead over all classes, :class:`fastloss.MultiMargin`."""
     reduction = _old(size_average, reduce, reduction)
     parameters = {"p": p, "margin": margin, "ignore_index": None, "reduction": reduction}
     count = _elements(target, weight, reduction)
-    return _function(
-        fl.MultiMargin, parameters, input, target, None, count, weight, "class_weight"
-    )
+    return _function(fl.MultiMargin, parameters, input, target, None, count, weight, "class_weight")
 
 
 def multilabel_margin_loss(
@@ -914,7 +933,7 @@ def multilabel_margin_loss(
     target: Tensor,
     size_average: bool | None = None,
     reduce: bool | None = None,
-    reduction: Reduction = "mean",
+    reduction: str = "mean",
 ) -> Tensor:
     """Hinge loss of every listed class against every other, :class:`fastloss.MultilabelMargin`."""
     reduction = _old(size_average, reduce, reduction)
@@ -927,9 +946,9 @@ def multilabel_soft_margin_loss(
     weight: Tensor | None = None,
     size_average: bool | None = None,
     reduce: bool | None = None,
-    reduction: Reduction = "mean",
+    reduction: str = "mean",
 ) -> Tensor:
-    """Mean over the classes of a row's binary cross-entropies, :class:`fastloss.BinaryCrossEntropy`."""
+    """Mean of a row's binary cross-entropies, :class:`fastloss.BinaryCrossEntropy`."""
     reduction = _old(size_average, reduce, reduction)
     if reduction == "none":
         return binary_cross_entropy_with_logits(input, target, weight, reduction="none").mean(-1)
@@ -946,7 +965,7 @@ def linear_cross_entropy(
     *,
     linear_bias: Tensor | None = None,
     weight: Tensor | None = None,
-    reduction: Reduction = "mean",
+    reduction: str = "mean",
     ignore_index: int | None = None,
     label_smoothing: float = 0.0,
     options: Any = None,
@@ -957,7 +976,7 @@ def linear_cross_entropy(
     and a `linear_weight` of more than two axes are computed by way of the logits. `options`, about
     how PyTorch cuts the rows, are accepted and not needed: the memory is always bounded.
     """
-    parameters = {
+    parameters: dict[str, Any] = {
         "ignore_index": -100 if ignore_index is None else ignore_index,
         "label_smoothing": label_smoothing,
         "reduction": reduction,
@@ -987,10 +1006,10 @@ def linear_cross_entropy(
     if _in_graph(input):
         name = _name(fl.LinearCrossEntropy, **parameters)
         wrt = [wanted and reduction != "none" for wanted in wrt]
-        return _evaluate_linear(*tensors, weight, None, name, reduction, wrt)[0]  # type: ignore[no-any-return]
+        return _evaluate_linear(*tensors, weight, None, name, reduction, wrt)[0]
     loss = _loss(fl.LinearCrossEntropy, **parameters)
     if weight is not None:
         loss = _with(loss, "class_weight", weight)
     if any(wrt):
-        return _Linear.apply(*tensors, loss)  # type: ignore[no-any-return]
+        return _Linear.apply(*tensors, loss)
     return _linear_value(loss, tensors, None, reduction, wrt)[0]
