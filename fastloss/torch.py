@@ -574,6 +574,8 @@ def _run(
             return value if autocast else value.to(dtype)
     derive = prediction.requires_grad and torch.is_grad_enabled()
     if isinstance(loss, str):
+        if prediction.device.type != "cpu":
+            raise ValueError(f"prediction must be on the CPU, got a tensor on {prediction.device}")
         return _evaluate(prediction, target, weight, parameter, field, loss, denominator, derive)[0]
     if parameter is not None:
         loss = _with(loss, field, parameter)

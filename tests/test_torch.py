@@ -325,18 +325,17 @@ def calls() -> dict[str, list[Call]]:
     per_class = torch.tensor([0.5, 1.0, 0.0, 2.0, 4.0])
     probabilities, logarithms = share.softmax(1), y.log_softmax(1)
     broadcast = (None, weight, per_class, weight[:, :1])
+    poisson = [Call((x, counts), {"log_input": (True,)})]
+    if "link" in cases.fields(fl.Poisson):
+        options = {"full": (False, True), "eps": (1e-8, 0.1)}
+        poisson += [Call((x, counts), {"full": (True,)})]
+        poisson += [Call((share, counts), {"log_input": (False,), **options})]
     return {
         "mse_loss": [Call((x, y), {"weight": (None, weight)})],
         "l1_loss": [Call((x, y), {"weight": (None, weight)})],
         "smooth_l1_loss": [Call((x, y), {"beta": (1.0, 0.25, 0.0)})],
         "huber_loss": [Call((x, y), {"delta": (1.0, 0.25), "weight": (None, weight)})],
-        "poisson_nll_loss": [
-            Call((x, counts), {"full": (False, True)}),
-            Call(
-                (share, counts),
-                {"log_input": (False,), "full": (False, True), "eps": (1e-8, 0.1)},
-            ),
-        ],
+        "poisson_nll_loss": poisson,
         "gaussian_nll_loss": [
             Call((x, y, var), {"full": (False, True), "eps": (1e-6, 0.5)})
             for var in (weight, weight[:, :1], weight[:, 0], 0.25)
