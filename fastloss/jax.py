@@ -131,7 +131,8 @@ def _apply(loss: fl.Loss, prediction: Array, target: Array, weight: Array | None
     if loss.class_axis != "none":
         # From the end, so that axes may come in front.
         axis, ndim = loss.axis, prediction.ndim  # type: ignore[attr-defined]
-        loss = replace(loss, axis=-1 if ndim == 1 else axis - ndim if axis >= 0 else axis)
+        axis = -1 if ndim == 1 else axis - ndim if axis >= 0 else axis
+        loss = replace(loss, axis=axis)  # type: ignore[call-arg]
     call = _Call(loss, "value", weight is not None)
     return call.bind(arrays.values())[0]
 
@@ -228,7 +229,7 @@ class _Call:
         weight = rest[0] if self.weighted else None
         v = rest[-1] if self.output == "hvp" else None
         if not self.batch:
-            self.compute(prediction, target, weight, v, outputs, ())
+            self.compute(outputs, (), prediction, target, weight, v)
             return
         leading = prediction.shape[: self.batch]
         target = np.broadcast_to(target, leading + target.shape[self.batch :])
@@ -241,22 +242,15 @@ class _Call:
                 shape = rows[self.batch :]
             weight = np.broadcast_to(weight, leading + shape)
         if not self.reduced:
-            self.compute(prediction, target, weight, v, outputs, ())
+            self.compute(outputs, (), prediction, target, weight, v)
             return
         for at in np.ndindex(leading):
             arrays = (None if a is None else a[at] for a in (prediction, target, weight, v))
-            self.compute(*arrays, outputs, at)
+            self.compute(outputs, at, *arrays)
 
-    def compute(
-        self,
-        prediction: Any,
-        target: Any,
-        weight: Any,
-        v: Any,
-        outputs: list[Any],
-        at: tuple[int, ...],
-    ) -> None:
+    def compute(self, outputs: list[Any], at: tuple[int, ...], *arrays: Any) -> None:
         """Compute one of a batch, or all that there is."""
+        prediction, target, weight, v = arrays
         last = outputs[-1][at] if at else outputs[-1]
         if self.output == "hvp":
             self.loss.hvp(prediction, target, v, weight, out=last)
