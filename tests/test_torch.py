@@ -191,8 +191,9 @@ class Spy:
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16"])
 @pytest.mark.parametrize("factor", [1.0, 0.5])
-def test_nothing_is_copied(dtype: str, factor: float) -> None:
-    x, y, w = (torch.ones(4, 6, dtype=getattr(torch, dtype))[:, ::2] for _ in range(3))
+@pytest.mark.parametrize("rows", [4, 2**16])
+def test_nothing_is_copied(dtype: str, factor: float, rows: int) -> None:
+    x, y, w = (torch.ones(rows, 6, dtype=getattr(torch, dtype))[:, ::2] for _ in range(3))
     x.requires_grad_()
     spy = Spy()
     (adapter._run(spy, x, y, w) * factor).backward()
