@@ -20,7 +20,12 @@ def grid_of(case: Case) -> dict[str, list]:
     for name, default in fields(case.loss_class).items():
         numeric = not next(f for f in case.loss_class._fields if f.name == name).choices
         if numeric and name not in ("axis", "ignore_index"):
-            grid[name] = [default, *valid_values(case.loss_class, name)[:2]]
+            same = [  # whose targets are no others
+                value
+                for value in valid_values(case.loss_class, name)
+                if case.loss_class(**{name: value}).target_domain == case.loss().target_domain
+            ]
+            grid[name] = [default, *same[:2]]
     return dict(itertools.islice(grid.items(), 3))
 
 
