@@ -51,8 +51,8 @@ class Poisson(Loss, kernel="poisson"):
     eps : float, default 0
         Added to the rate by the identity link, not negative. PyTorch has 1e-8, Keras 1e-7.
     full : bool, default False
-        Whether Stirling's formula for :math:`\log y!` is added, :math:`y \log y - y + \tfrac{1}{2}
-        \log(2 \pi y)`, where y > 1.
+        Whether Stirling's formula for :math:`\log y!` is added where y > 1:
+        :math:`y \log y - y + \tfrac{1}{2} \log(2 \pi y)`.
     hessian : {"exact", "boosting"}, default "exact"
         "boosting" is :math:`e^{0.7}` times the exact one, with which XGBoost and LightGBM shorten
         their steps (their ``max_delta_step`` and ``poisson_max_delta_step``).
