@@ -266,6 +266,8 @@ def task_of(loss: fastloss.Loss, natural: Task | None = None) -> Task:
         raise InputError(
             f"train knows losses of the families {known}; {loss} is of {loss.family!r}"
         )
+    if loss.of_distance:
+        raise InputError(f"{type(loss).__name__} is of distances, which a network's output is not")
     if loss.class_axis == "optional" and natural in ("regression", "multiclass"):
         # Other numbers than 0 and 1 can only be meant as classes.
         return "multiclass"
