@@ -219,12 +219,14 @@ def test_nothing_left_to_count() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_signatures_are_kerass(name: str) -> None:
-    """Names and defaults, in order."""
+    """Names and defaults, in order; old Keras lacked one name of one loss."""
 
     def parameters(cls: Any) -> list[tuple[str, Any]]:
         return [(p.name, p.default) for p in inspect.signature(cls).parameters.values()]
 
-    assert parameters(getattr(adapter, name)) == parameters(getattr(keras.losses, name))
+    ours, theirs = (parameters(getattr(module, name)) for module in (adapter, keras.losses))
+    added = {"axis"} - dict(theirs).keys() if name.startswith("Sparse") else set()
+    assert [p for p in ours if p[0] not in added] == theirs
 
 
 @pytest.mark.parametrize(("name", "options"), CASES)

@@ -149,20 +149,6 @@ def test_what_comes_after_the_loss() -> None:
     np.testing.assert_allclose(outer.gradient(gradient, x), expected, rtol=1e-14)
 
 
-@pytest.mark.parametrize("way", ["eager", "graph"])
-def test_forward_mode(way: str) -> None:
-    x, y = np.array([0.5, -2.0]), np.array([1.0, 0.0])
-    v = np.array([1.0, 3.0])
-
-    def function(x: Any, y: Any, v: Any) -> Any:
-        with tf.autodiff.ForwardAccumulator(x, v) as accumulator:
-            value = adapter.Loss("logistic")(x, y)
-        return accumulator.jvp(value)
-
-    found = compiled(function, way)(*map(tf.constant, (x, y, v)))
-    np.testing.assert_allclose(found, fl.get("logistic").grad(x, y) @ v, rtol=1e-14)
-
-
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
 @pytest.mark.parametrize("way", ["eager", "graph"])
 def test_dtypes(dtype: str, way: str) -> None:
