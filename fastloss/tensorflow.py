@@ -11,8 +11,9 @@ array([-0.08993926,  0.04397753], dtype=float32)
 
 Tensors are read where they lie. Where a tape watches, the gradient is computed beside the value, in
 one pass; a second derivative is the product of the loss's exact Hessian and a vector, and a third
-one is an error. Forward mode, which ``tf.custom_gradient`` lacks, sees no derivative. Inside ``tf.function`` a loss is one operation, with known shapes, that calls back
-into Python; XLA (``jit_compile=True``) cannot compile such an operation.
+one is an error. Forward mode, which ``tf.custom_gradient`` lacks, sees no derivative. Inside
+``tf.function`` a loss is one operation, with known shapes, that calls back into Python; XLA
+(``jit_compile=True``) cannot compile such an operation.
 """
 
 from __future__ import annotations
