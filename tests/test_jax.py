@@ -475,3 +475,28 @@ def test_a_call_says_all_of_itself() -> None:
     assert fastloss.jax._calls.pop(text.encode()) == call
     assert fastloss.jax._known(text.encode()) == call
     assert pickle.loads(pickle.dumps(call)) == call
+
+
+SEVERAL_DEVICES = """
+import os
+os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
+import jax, jax.numpy as jnp, numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+import fastloss as fl, fastloss.jax
+function = fastloss.jax.loss(fl.Huber())
+prediction, target = jnp.arange(8.0), jnp.ones(8)
+mesh = Mesh(np.array(jax.devices()), ("device",))
+halves = PartitionSpec("device")
+parts = [jax.device_put(x, NamedSharding(mesh, halves)) for x in (prediction, target)]
+print(jax.jit(function)(*parts), function(prediction, target))
+each = jax.shard_map(
+    lambda p, t: jax.lax.psum(function(p, t), "device"),
+    mesh=mesh, in_specs=(halves, halves), out_specs=PartitionSpec())
+print(*jax.jit(jax.value_and_grad(each))(prediction, target))
+"""
+
+
+def test_several_devices() -> None:
+    """Arrays in parts: gathered by XLA, or each part on its own device with shard_map."""
+    found = run(SEVERAL_DEVICES).splitlines()
+    assert found == ["2.3125 2.3125", "4.625 [-0.25  0.    0.25  0.25  0.25  0.25  0.25  0.25]"]

@@ -4,6 +4,7 @@ import copy
 import doctest
 import inspect
 import itertools
+import os
 import pickle
 import re
 import subprocess
@@ -675,6 +676,10 @@ def test_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_example() -> None:
     framework("sklearn")
     script = ROOT / "examples" / "torch_digits.py"
-    found = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=600)
+    # Threads of PyTorch that wait for each other take long on a machine that is busy.
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    found = subprocess.run(
+        [sys.executable, script], capture_output=True, text=True, timeout=600, env=environment
+    )
     assert not found.returncode, found.stderr
     assert "the same to" in found.stdout
