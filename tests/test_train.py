@@ -41,7 +41,8 @@ def problem(task, rows=200, seed=0, least=-np.inf):
     features = rng.normal(size=(rows, 3))
     score = features @ np.array([1.0, -2.0, 0.5])
     target = {
-        "regression": np.maximum(100 + 30 * score, least),
+        # Well above a zero that is no target: no amount is 1e-300.
+        "regression": np.maximum(100 + 30 * score, 1.0 if least > 0 else least),
         "binary": np.where(score > 0, "yes", "no").astype(object),
         "multiclass": np.digitize(score, [-1, 1]),
     }[task]

@@ -769,8 +769,8 @@ class MarginRanking(Loss, kernel="margin_ranking"):
     --------
     >>> import fastloss as fl
     >>> loss = fl.MarginRanking(margin=0.5)
-    >>> loss.value_and_grad([[1.0, 0.0], [1.0, 0.0]], [1, 0], reduction="sum")
-    (1.5, array([[ 0.,  0.],
+    >>> loss.value_and_grad([[0.25, 0.0], [1.0, 0.0]], [1, 0], reduction="sum")
+    (1.75, array([[-1.,  1.],
            [ 1., -1.]]))
     """
 
