@@ -36,6 +36,9 @@ PARAMETERS: dict[str, tuple[Any, ...]] = {
     "reduction": ("sum",),
 }
 
+# One number for each class, where a parameter may be that instead of a number.
+PER_CLASS = ((0.5, 1.0, 2.0, 0.25, 4.0),)
+
 REDUCTIONS = ("mean", "sum", "none")
 DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 
@@ -70,17 +73,9 @@ def fields(loss_class: Any) -> dict[str, Any]:
     return {field.name: field.default for field in dataclasses.fields(loss_class)}
 
 
-# What kinds of target a loss takes, by where it has a class axis.
-KINDS: dict[str, tuple[str, ...]] = {
-    "none": ("numbers",),
-    "optional": ("numbers", "labels"),
-    "always": ("labels", "probabilities"),
-}
-
-
 def default_cases() -> list[Case]:
     """Every loss as it comes, once for each kind of target."""
-    return [Case(cls, {}, kind) for cls in fl.losses() for kind in KINDS[cls.class_axis]]
+    return [Case(cls, {}, kind) for cls in fl.losses() for kind in cls.targets]
 
 
 def cases() -> list[Case]:
@@ -94,10 +89,11 @@ def cases() -> list[Case]:
 
 def valid_values(loss_class: Any, name: str) -> tuple[Any, ...]:
     """Values of a hyper-parameter other than its default."""
-    if name in PARAMETERS:
-        return PARAMETERS[name]
     field = next(field for field in loss_class._fields if field.name == name)
-    candidates: tuple[Any, ...] = field.choices or (0.25, 0.5, 1.5, 3.0)
+    if name in PARAMETERS:
+        of_classes = field.array and field.number and loss_class.class_axis == "always"
+        return PARAMETERS[name] + PER_CLASS * of_classes
+    candidates: tuple[Any, ...] = field.choices or (0.25, 0.5, 1.5, 3.0, -0.75)
     if field.flag:
         candidates = (False, True)
     elif field.integer and not field.number:
@@ -213,7 +209,7 @@ def rows(case: Case, dtype: npt.DTypeLike) -> Iterator[tuple[Array, Array]]:
     random = np.random.default_rng(7)
     info = np.finfo(dtype)
     counts: tuple[int, ...] = (2, 33) if case.parameters else (1, 2, 3, 10, 31, 32, 33, 40, 257)
-    if case.parameters.get("class_weight") is not None:
+    if any(isinstance(value, tuple) for value in case.parameters.values()):
         counts = (CLASSES,)
     for classes in counts:
         logits = [scale * random.normal(size=classes) for scale in (1e-3, 1, 1, 5, 30)]

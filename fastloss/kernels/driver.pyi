@@ -98,6 +98,9 @@ class Loss:
         class_weight: Sequence[float] | None,
         domain: tuple[float, float] | None,
     ) -> None: ...
+    def _bind_targets(
+        self, takes_rows: bool, name: str, factor: Sequence[float] | None
+    ) -> None: ...
     def _partial(
         self, prediction: Any, target: Any, weight: Any, n_threads: int | None
     ) -> tuple[float, float, int]: ...

@@ -21,8 +21,12 @@ cdef extern from *:
     #include <math.h>
     #define fabs_f32 fabsf
     #define fabs_f64 fabs
+    #include <float.h>
+    #define smallest_normal_f32() FLT_MIN
+    #define smallest_normal_f64() DBL_MIN
     """
     real fabs(real x) nogil
+    real smallest_normal() nogil
 
 
 cdef inline real minus_infinity() noexcept nogil:

@@ -201,14 +201,15 @@ class Parameters:
         """Check what concerns more than one hyper-parameter."""
 
     def __repr__(self) -> str:
+        # Keyword-only ones, which every loss of a kind has, come last.
         shown = [
             f"{f.name}={getattr(self, f.name)!r}"
-            for f in dataclasses.fields(self)
+            for f in sorted(dataclasses.fields(self), key=lambda f: f.kw_only)
             if f.name != "reduction" or self.reduction != "mean"
         ]
-        # The shared field comes first in a dataclass and is the last that one looks for.
+        # The shared field comes first of them and is the last that one looks for.
         if self.reduction != "mean":
-            shown.append(shown.pop(0))
+            shown.sort(key=lambda word: word.startswith("reduction="))
         return f"{type(self).__name__}({', '.join(shown)})"
 
     def __reduce__(self) -> tuple[Callable[..., Parameters], tuple[Any, ...]]:
@@ -218,6 +219,14 @@ class Parameters:
 
 def _rebuild(cls: type[Parameters], values: dict[str, Any]) -> Parameters:
     return cls(**values)
+
+
+# What a target may be, by whether the prediction has a class axis of its own.
+TARGETS: dict[str, tuple[str, ...]] = {
+    "none": ("numbers",),
+    "optional": ("numbers", "labels"),
+    "always": ("labels", "probabilities"),
+}
 
 
 class Loss(Parameters, driver.Loss):
@@ -253,12 +262,17 @@ class Loss(Parameters, driver.Loss):
     target_domain: ClassVar[tuple[float, float]] = (-np.inf, np.inf)
     # Whether a prediction has a class axis that its target lacks: never, if so asked, always.
     class_axis: ClassVar[Literal["none", "optional", "always"]] = "none"
+    # What a target may be: numbers of the prediction's shape; where the prediction has a class axis
+    # more, labels; where the target has it too, probabilities. By default all that the axis admits.
+    targets: ClassVar[tuple[str, ...]] = ("numbers",)
 
     def __init_subclass__(cls, kernel: str = "", **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if kernel:
             cls.kernel = kernel
             cls.family = cls.__module__.rpartition(".")[2]
+            if cls.targets == Loss.targets:
+                cls.targets = TARGETS[cls.class_axis]
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -287,10 +301,15 @@ class Loss(Parameters, driver.Loss):
             getattr(self, "class_weight", None),
             self.prediction_domain if np.isfinite(self.prediction_domain[0]) else None,
         )
+        self._bind_targets("probabilities" in self.targets, *self._class_factor())
 
     def _kernel(self) -> str:
         """Return the name of the formula; a hyper-parameter may choose among several."""
         return self.kernel
+
+    def _class_factor(self) -> tuple[str, Sequence[float] | None]:
+        """Return the name and values of what multiplies each class, but not a mean's divisor."""
+        return "", None
 
     def _kernel_parameters(self, dtype: np.dtype[Any]) -> dict[str, float]:
         """Return the formula's parameters by name; those that are fields need no other word."""

@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import field
 from typing import Annotated, Any, ClassVar, Literal
 
-from fastloss.losses.base import NON_NEGATIVE, UNIT, Array, Loss
+import numpy as np
+
+from fastloss.losses.base import NON_NEGATIVE, POSITIVE, UNIT, Array, Interval, Loss
 
 # Labels are read as doubles: beyond this, whole numbers are not exact.
 LARGEST_LABEL = 2**53
 
-__all__ = ["CrossEntropy"]
+__all__ = [
+    "CrossEntropy",
+    "GeneralizedCrossEntropy",
+    "Poly1",
+    "SoftmaxAbsoluteError",
+    "SoftmaxFocal",
+    "SymmetricCrossEntropy",
+    "TaylorCrossEntropy",
+]
+
+
+def check_per_class(name: str, values: Array | None) -> None:
+    """Check that there is one number for each class, if there is anything."""
+    if values is not None and (not len(values) or not all(isinstance(w, float) for w in values)):
+        raise ValueError(f"{name} must be one number for each class, got {values!r}")
 
 
 def check_classes(class_weight: Array | None, ignore_index: int | None) -> None:
     """Check what losses over labels have in common."""
-    if class_weight is not None and (
-        not len(class_weight) or not all(isinstance(w, float) for w in class_weight)
-    ):
-        raise ValueError(f"class_weight must be one number for each class, got {class_weight!r}")
+    check_per_class("class_weight", class_weight)
     if ignore_index is not None and abs(ignore_index) > LARGEST_LABEL:
         raise ValueError(f"ignore_index must be at most 2**53, got {ignore_index}")
 
@@ -110,3 +125,369 @@ class CrossEntropy(Loss, kernel="cross_entropy"):
 
     def _check(self) -> None:
         check_classes(self.class_weight, self.ignore_index)
+
+
+class _OfLabels(Loss):
+    """A function of the probability that a softmax gives to the label; its common parameters."""
+
+    class_weight: Annotated[Array | None, NON_NEGATIVE] = field(default=None, kw_only=True)
+    ignore_index: int | None = field(default=-100, kw_only=True)
+    empty: Literal["nan", "zero"] = field(default="nan", kw_only=True)
+    axis: int = field(default=1, kw_only=True)
+
+    class_axis: ClassVar[Literal["none", "optional", "always"]] = "always"
+    targets: ClassVar[tuple[str, ...]] = ("labels",)
+
+    def _check(self) -> None:
+        check_classes(self.class_weight, self.ignore_index)
+
+
+class SoftmaxFocal(_OfLabels, kernel="softmax_focal"):
+    r"""Focal loss of many classes: cross-entropy that fades where the label is right already.
+
+    With P = softmax(z), y the label, p its probability, u = 1 - p and :math:`\alpha_y` its balance:
+
+    .. math::
+        \ell &= -\alpha_y u^\gamma \log p \\
+        g_k &= A (P_k - [k = y]), \quad
+        A = \alpha_y u^\gamma \left(1 - \gamma \frac{p \log p}{u}\right) \\
+        h_k &= A P_k (1 - P_k) - p A'(p) (P_k - [k = y])^2
+
+    Parameters
+    ----------
+    gamma : float, default 2.0
+        Not negative: how fast the loss fades; 0 is cross-entropy.
+    alpha : float, array-like or None, default None
+        Not negative: a factor of all rows, or one per class for the rows of its label. None is 1.
+        Unlike `class_weight` it is no part of a mean's divisor.
+    class_weight : array-like or None, default None
+        One weight per class, not negative.
+    ignore_index : int or None, default -100
+        Rows with this label count for nothing, as in :class:`CrossEntropy`.
+    empty : {"nan", "zero"}, default "nan"
+        The mean of no rows at all.
+    axis : int, default 1
+        The class axis; -1 for classes last, 0 for logits of one dimension.
+    reduction : {"mean", "sum", "none"}, default "mean"
+
+    Raises
+    ------
+    IndexError
+        If a label is neither a class nor `ignore_index`; found before anything is read with it.
+
+    Notes
+    -----
+    One softmax over all classes, as in Keras's CategoricalFocalCrossentropy on logits, where alpha
+    is 0.25; many libraries mean a :class:`Focal` loss of each class by itself. Finite for every
+    logit and for gamma in [0, 1) too. The Hessian is exact and may be negative.
+
+    See Also
+    --------
+    CrossEntropy : gamma = 0.
+    Focal : of two classes, on one logit.
+
+    References
+    ----------
+    T.-Y. Lin, P. Goyal, R. Girshick, K. He and P. Dollár, *Focal Loss for Dense Object Detection*,
+    ICCV 2017, arXiv:1708.02002.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.SoftmaxFocal(gamma=2)([[0.0, 0.0]], [1])
+    0.17328679513998632
+    >>> fl.SoftmaxFocal(gamma=0)([[0.0, 0.0]], [1]) == fl.CrossEntropy()([[0.0, 0.0]], [1])
+    True
+    """
+
+    gamma: Annotated[float, NON_NEGATIVE] = 2.0
+    alpha: Annotated[float | Array | None, NON_NEGATIVE] = None
+
+    def _check(self) -> None:
+        super()._check()
+        name, alpha = self._class_factor()
+        check_per_class(name, alpha)
+        if alpha and self.class_weight is not None and len(alpha) != len(self.class_weight):
+            raise ValueError(
+                f"alpha and class_weight must have one entry for each class, got {len(alpha)} and "
+                f"{len(self.class_weight)}"
+            )
+
+    def _class_factor(self) -> tuple[str, Sequence[float] | None]:
+        return "alpha", self.alpha if isinstance(self.alpha, tuple) else None
+
+    def _kernel_parameters(self, dtype: np.dtype[Any]) -> dict[str, float]:
+        alpha = self.alpha if isinstance(self.alpha, float) else 1.0
+        return {"gamma": self.gamma, "alpha": alpha}
+
+
+class Poly1(_OfLabels, kernel="poly1"):
+    r"""Poly-1 loss: cross-entropy with another weight on the first term of its series in 1 - p.
+
+    With P = softmax(z), y the label and p its probability:
+
+    .. math::
+        \ell &= -\log p + \epsilon (1 - p) \\
+        g_k &= (1 + \epsilon p) (P_k - [k = y]) \\
+        h_k &= (1 + \epsilon p) P_k (1 - P_k) - \epsilon p (P_k - [k = y])^2
+
+    Parameters
+    ----------
+    epsilon : float, default 2.0
+        At least -1; 0 is cross-entropy, -1 leaves the first term out.
+    class_weight : array-like or None, default None
+        One weight per class, not negative.
+    ignore_index : int or None, default -100
+        Rows with this label count for nothing, as in :class:`CrossEntropy`.
+    empty : {"nan", "zero"}, default "nan"
+        The mean of no rows at all.
+    axis : int, default 1
+        The class axis; -1 for classes last, 0 for logits of one dimension.
+    reduction : {"mean", "sum", "none"}, default "mean"
+
+    Raises
+    ------
+    IndexError
+        If a label is neither a class nor `ignore_index`; found before anything is read with it.
+
+    Notes
+    -----
+    Optax has it as poly_loss_cross_entropy, with the same default. The Hessian is exact and may be
+    negative.
+
+    See Also
+    --------
+    CrossEntropy : epsilon = 0.
+
+    References
+    ----------
+    Z. Leng et al., *PolyLoss: A Polynomial Expansion Perspective of Classification Loss Functions*,
+    ICLR 2022, arXiv:2204.12511.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.Poly1(epsilon=2)([[0.0, 0.0]], [1])
+    1.6931471805599454
+    """
+
+    epsilon: Annotated[float, Interval(-1, np.inf, upper_open=True)] = 2.0
+
+
+class GeneralizedCrossEntropy(_OfLabels, kernel="generalized_cross_entropy"):
+    r"""Generalised cross-entropy: between cross-entropy and the absolute error, for noisy labels.
+
+    With P = softmax(z), y the label and p its probability:
+
+    .. math::
+        \ell &= \frac{1 - p^q}{q} \\
+        g_k &= p^q (P_k - [k = y]) \\
+        h_k &= p^q \left(P_k (1 - P_k) - q (P_k - [k = y])^2\right)
+
+    Parameters
+    ----------
+    q : float, default 0.7
+        In (0, 1]: towards 0 it becomes cross-entropy; at 1 it is 1 - p.
+    class_weight : array-like or None, default None
+        One weight per class, not negative.
+    ignore_index : int or None, default -100
+        Rows with this label count for nothing, as in :class:`CrossEntropy`.
+    empty : {"nan", "zero"}, default "nan"
+        The mean of no rows at all.
+    axis : int, default 1
+        The class axis; -1 for classes last, 0 for logits of one dimension.
+    reduction : {"mean", "sum", "none"}, default "mean"
+
+    Raises
+    ------
+    IndexError
+        If a label is neither a class nor `ignore_index`; found before anything is read with it.
+
+    Notes
+    -----
+    Keras's CategoricalGeneralizedCrossEntropy is the same of probabilities, with q = 0.5. The
+    Hessian is exact and may be negative.
+
+    See Also
+    --------
+    SoftmaxAbsoluteError : q = 1, times 2.
+    SymmetricCrossEntropy, TaylorCrossEntropy : others for noisy labels.
+
+    References
+    ----------
+    Z. Zhang and M. R. Sabuncu, *Generalized Cross Entropy Loss for Training Deep Neural Networks
+    with Noisy Labels*, NeurIPS 2018, arXiv:1805.07836.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.GeneralizedCrossEntropy(q=0.5)([[0.0, 0.0]], [1])
+    0.5857864376269049
+    """
+
+    q: Annotated[float, Interval(0, 1, lower_open=True)] = 0.7
+
+
+class SoftmaxAbsoluteError(_OfLabels, kernel="softmax_absolute_error"):
+    r"""Absolute error of a softmax's probabilities, summed over the classes; bears noisy labels.
+
+    With P = softmax(z), y the label and p its probability:
+
+    .. math::
+        \ell &= \sum_k |P_k - [k = y]| = 2 (1 - p) \\
+        g_k &= 2 p (P_k - [k = y]) \\
+        h_k &= 2 p \left(P_k (1 - P_k) - (P_k - [k = y])^2\right)
+
+    Parameters
+    ----------
+    class_weight : array-like or None, default None
+        One weight per class, not negative.
+    ignore_index : int or None, default -100
+        Rows with this label count for nothing, as in :class:`CrossEntropy`.
+    empty : {"nan", "zero"}, default "nan"
+        The mean of no rows at all.
+    axis : int, default 1
+        The class axis; -1 for classes last, 0 for logits of one dimension.
+    reduction : {"mean", "sum", "none"}, default "mean"
+
+    Raises
+    ------
+    IndexError
+        If a label is neither a class nor `ignore_index`; found before anything is read with it.
+
+    Notes
+    -----
+    Some write the half of it, 1 - p. Its gradient vanishes for rows that are badly wrong, so it
+    learns slowly where there are many classes. The Hessian is exact and may be negative.
+
+    See Also
+    --------
+    GeneralizedCrossEntropy : between this and cross-entropy.
+    AbsoluteError : of numbers.
+
+    References
+    ----------
+    A. Ghosh, H. Kumar and P. S. Sastry, *Robust Loss Functions under Label Noise for Deep Neural
+    Networks*, AAAI 2017, arXiv:1712.09482.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.SoftmaxAbsoluteError()([[0.0, 0.0]], [1])
+    1.0
+    """
+
+
+class TaylorCrossEntropy(_OfLabels, kernel="taylor_cross_entropy"):
+    r"""The first terms of cross-entropy's Taylor series about p = 1, for noisy labels.
+
+    With P = softmax(z), y the label, p its probability, u = 1 - p and n the order:
+
+    .. math::
+        \ell &= \sum_{i=1}^{n} \frac{u^i}{i} \\
+        g_k &= (1 - u^n) (P_k - [k = y]) \\
+        h_k &= (1 - u^n) P_k (1 - P_k) - n p u^{n-1} (P_k - [k = y])^2
+
+    Parameters
+    ----------
+    order : int, default 2
+        From 1 to 1000: the number of terms. 1 is 1 - p; with it the loss grows towards
+        cross-entropy.
+    class_weight : array-like or None, default None
+        One weight per class, not negative.
+    ignore_index : int or None, default -100
+        Rows with this label count for nothing, as in :class:`CrossEntropy`.
+    empty : {"nan", "zero"}, default "nan"
+        The mean of no rows at all.
+    axis : int, default 1
+        The class axis; -1 for classes last, 0 for logits of one dimension.
+    reduction : {"mean", "sum", "none"}, default "mean"
+
+    Raises
+    ------
+    IndexError
+        If a label is neither a class nor `ignore_index`; found before anything is read with it.
+
+    Notes
+    -----
+    The Hessian is exact and may be negative.
+
+    See Also
+    --------
+    GeneralizedCrossEntropy : another way between 1 - p and cross-entropy.
+
+    References
+    ----------
+    L. Feng, S. Shu, Z. Lin, F. Lv, L. Li and B. An, *Can Cross Entropy Loss Be Robust to Label
+    Noise?*, IJCAI 2020.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.TaylorCrossEntropy(order=2)([[0.0, 0.0]], [1])
+    0.625
+    """
+
+    order: Annotated[int, Interval(1, 1000)] = 2
+
+
+class SymmetricCrossEntropy(_OfLabels, kernel="symmetric_cross_entropy"):
+    r"""Cross-entropy of label and prediction, and of prediction and label, for noisy labels.
+
+    With P = softmax(z), y the label, p its probability and A what stands for the logarithm of 0:
+
+    .. math::
+        \ell &= -\alpha \log p - \beta \sum_k P_k \log [k = y]
+            = -\alpha \log p - \beta A (1 - p) \\
+        g_k &= (\alpha - \beta A p) (P_k - [k = y]) \\
+        h_k &= (\alpha - \beta A p) P_k (1 - P_k) + \beta A p (P_k - [k = y])^2
+
+    Parameters
+    ----------
+    alpha : float, default 0.1
+        Positive: factor of the cross-entropy.
+    beta : float, default 1.0
+        Not negative: factor of the reverse one.
+    log_zero : float, default -4.0
+        A, not positive.
+    class_weight : array-like or None, default None
+        One weight per class, not negative.
+    ignore_index : int or None, default -100
+        Rows with this label count for nothing, as in :class:`CrossEntropy`.
+    empty : {"nan", "zero"}, default "nan"
+        The mean of no rows at all.
+    axis : int, default 1
+        The class axis; -1 for classes last, 0 for logits of one dimension.
+    reduction : {"mean", "sum", "none"}, default "mean"
+
+    Raises
+    ------
+    IndexError
+        If a label is neither a class nor `ignore_index`; found before anything is read with it.
+
+    Notes
+    -----
+    The paper has alpha 0.1 and beta 1 for CIFAR-10, 6 and 0.1 for CIFAR-100, and A = -4; code that
+    clamps the one-hot label at 1e-4 instead has A = -9.21. The Hessian is exact and may be
+    negative.
+
+    See Also
+    --------
+    CrossEntropy : the first term.
+    SoftmaxAbsoluteError : the second one, with A = -2.
+
+    References
+    ----------
+    Y. Wang, X. Ma, Z. Chen, Y. Luo, J. Yi and J. Bailey, *Symmetric Cross Entropy for Robust
+    Learning with Noisy Labels*, ICCV 2019, arXiv:1908.06112.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> round(fl.SymmetricCrossEntropy()([[0.0, 0.0]], [1]), 6)
+    2.069315
+    """
+
+    alpha: Annotated[float, POSITIVE] = 0.1
+    beta: Annotated[float, NON_NEGATIVE] = 1.0
+    log_zero: Annotated[float, Interval(-np.inf, 0, lower_open=True)] = -4.0

@@ -1,6 +1,6 @@
 """Losses of the logits of several classes."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Literal
 
 import numpy as np
@@ -8,7 +8,15 @@ import numpy.typing as npt
 
 from fastloss.reference.array import Array, multiply
 
-__all__ = ["cross_entropy"]
+__all__ = [
+    "cross_entropy",
+    "generalized_cross_entropy",
+    "poly1",
+    "softmax_absolute_error",
+    "softmax_focal",
+    "symmetric_cross_entropy",
+    "taylor_cross_entropy",
+]
 
 
 def cross_entropy(
@@ -35,6 +43,125 @@ def cross_entropy(
         yield from _of_labels(prediction, target, weight, ignore_index, label_smoothing, axis)
     else:
         yield from _of_probabilities(prediction, target, weight, label_smoothing, axis)
+
+
+def softmax_focal(
+    prediction: Array,
+    target: Array,
+    *,
+    class_weight: npt.ArrayLike | None = None,
+    ignore_index: int = -100,
+    empty: Literal["nan", "zero"] = "nan",
+    axis: int = 1,
+    gamma: float = 2.0,
+    alpha: float | tuple[float, ...] | None = None,
+) -> Iterator[Array]:
+    """-alpha_y (1 - p)^gamma log p of the probability p that the softmax gives to the label y."""
+
+    def formula(p: Array, log_p: Array, u: Array) -> tuple[Array, Array, Array]:
+        below = gamma * u ** (gamma - 1) if gamma else 0 * u
+        slope = below * p * ((gamma - 1) * multiply(p, log_p) / u - log_p - 2)
+        return multiply(u**gamma, -log_p), u**gamma - below * multiply(p, log_p), slope
+
+    factor = 1.0 if alpha is None else alpha
+    yield from _of_label_probability(
+        prediction, target, class_weight, ignore_index, axis, formula, factor
+    )
+
+
+def poly1(
+    prediction: Array,
+    target: Array,
+    *,
+    class_weight: npt.ArrayLike | None = None,
+    ignore_index: int = -100,
+    empty: Literal["nan", "zero"] = "nan",
+    axis: int = 1,
+    epsilon: float = 2.0,
+) -> Iterator[Array]:
+    """-log p + epsilon (1 - p) of the probability p that the softmax gives to the label."""
+
+    def formula(p: Array, log_p: Array, u: Array) -> tuple[Array, Array, Array]:
+        return epsilon * u - log_p, 1 + epsilon * p, epsilon * p
+
+    yield from _of_label_probability(prediction, target, class_weight, ignore_index, axis, formula)
+
+
+def generalized_cross_entropy(
+    prediction: Array,
+    target: Array,
+    *,
+    class_weight: npt.ArrayLike | None = None,
+    ignore_index: int = -100,
+    empty: Literal["nan", "zero"] = "nan",
+    axis: int = 1,
+    q: float = 0.7,
+) -> Iterator[Array]:
+    """(1 - p^q) / q of the probability p that the softmax gives to the label."""
+
+    def formula(p: Array, log_p: Array, u: Array) -> tuple[Array, Array, Array]:
+        return -np.expm1(q * log_p) / q, p**q, q * p**q
+
+    yield from _of_label_probability(prediction, target, class_weight, ignore_index, axis, formula)
+
+
+def softmax_absolute_error(
+    prediction: Array,
+    target: Array,
+    *,
+    class_weight: npt.ArrayLike | None = None,
+    ignore_index: int = -100,
+    empty: Literal["nan", "zero"] = "nan",
+    axis: int = 1,
+) -> Iterator[Array]:
+    """sum_k |P_k - [k = y]| of the softmax P and the label y."""
+
+    def formula(p: Array, log_p: Array, u: Array) -> tuple[Array, Array, Array]:
+        return 2 * u, 2 * p, 2 * p
+
+    yield from _of_label_probability(prediction, target, class_weight, ignore_index, axis, formula)
+
+
+def taylor_cross_entropy(
+    prediction: Array,
+    target: Array,
+    *,
+    class_weight: npt.ArrayLike | None = None,
+    ignore_index: int = -100,
+    empty: Literal["nan", "zero"] = "nan",
+    axis: int = 1,
+    order: int = 2,
+) -> Iterator[Array]:
+    """sum_i (1 - p)^i / i up to the order, of the probability p of the label."""
+
+    def formula(p: Array, log_p: Array, u: Array) -> tuple[Array, Array, Array]:
+        terms = [u**i for i in range(order + 1)]
+        value = sum((terms[i] / i for i in range(1, order + 1)), start=0 * u)
+        return value, p * sum(terms[:-1], start=0 * u), order * p * terms[-2]
+
+    yield from _of_label_probability(prediction, target, class_weight, ignore_index, axis, formula)
+
+
+def symmetric_cross_entropy(
+    prediction: Array,
+    target: Array,
+    *,
+    class_weight: npt.ArrayLike | None = None,
+    ignore_index: int = -100,
+    empty: Literal["nan", "zero"] = "nan",
+    axis: int = 1,
+    alpha: float = 0.1,
+    beta: float = 1.0,
+    log_zero: float = -4.0,
+) -> Iterator[Array]:
+    """-alpha log p - beta sum_k P_k log [k = y] with `log_zero` for the logarithm of 0."""
+
+    reverse = -beta * log_zero
+
+    def formula(p: Array, log_p: Array, u: Array) -> tuple[Array, Array, Array]:
+        return reverse * u - alpha * log_p, alpha + reverse * p, reverse * p
+
+    yield from _of_label_probability(prediction, target, class_weight, ignore_index, axis, formula)
 
 
 def label_weight(target: Array, kept: Array, class_weight: npt.ArrayLike | None) -> Array:
@@ -75,6 +202,42 @@ def _of_labels(
     hessian = exponential * (mass / total) * (1 - exponential / total)
     np.copyto(hessian, 0, where=ignored)
     yield hessian
+
+
+def _of_label_probability(
+    logits: Array,
+    target: Array,
+    class_weight: npt.ArrayLike | None,
+    ignore_index: int,
+    axis: int,
+    formula: Callable[[Array, Array, Array], tuple[Array, Array, Array]],
+    factor: npt.ArrayLike = 1.0,
+) -> Iterator[Array]:
+    """f(p), given with its pull -p f'(p) and p times the pull's derivative as `formula`."""
+    axis = axis if logits.ndim > 1 else 0
+    kept = target != ignore_index
+    label = np.expand_dims(np.where(kept, target, 0).astype(np.intp), axis)
+    weight = np.expand_dims(label_weight(target, kept, class_weight), axis).astype(logits.dtype)
+    factor = np.broadcast_to(np.asarray(factor, logits.dtype), logits.shape[axis])
+    weight = weight * factor[label]
+    ignored = np.expand_dims(~kept, axis)
+
+    shifted = logits - logits.max(axis, keepdims=True)
+    exponential = np.exp(shifted)
+    total = exponential.sum(axis, keepdims=True)
+    others = exponential.copy()
+    np.put_along_axis(others, label, 0, axis)
+    p = np.take_along_axis(exponential, label, axis) / total
+    u = others.sum(axis, keepdims=True) / total
+    value, pull, slope = formula(p, np.take_along_axis(shifted, label, axis) - np.log(total), u)
+    yield np.where(ignored, 0, multiply(weight, value)).squeeze(axis)
+
+    lean = exponential / total
+    np.put_along_axis(lean, label, -u, axis)
+    yield np.where(ignored, 0, weight * pull * lean)
+
+    spread = exponential / total * (1 - exponential / total)
+    yield np.where(ignored, 0, weight * (pull * spread - slope * lean**2))
 
 
 def _of_probabilities(

@@ -102,16 +102,16 @@ cdef void label_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil
         kept += read_labels(job, start, n, label, &job.bad[chunk]) if job.labels else n
         if job.operands[WEIGHT].data != NULL:
             weight = tile_in(job, WEIGHT, start, n, buffer)
-        if weight != NULL or (job.labels and job.class_weight_double != NULL):
+        if weight != NULL or (job.labels and job.divisor_weight != NULL):
             for i in range(n):
                 w = weight_at(job, weight, i)
                 if job.labels:
-                    w = w * class_weight_of(job, label[i]) if label[i] >= 0 else 0
+                    w = w * weight_of(job.divisor_weight, label[i]) if label[i] >= 0 else 0
                 total += w
         start += n
     job.counts[chunk] = kept
     job.weights[chunk] = total if weight != NULL or (
-        job.labels and job.class_weight_double != NULL) else kept
+        job.labels and job.divisor_weight != NULL) else kept
 
 
 cdef inline char* thread_scratch(const Job* job, int slot) noexcept nogil:
@@ -122,8 +122,8 @@ cdef inline char* line_after(char* address) noexcept nogil:
     return address - <Py_ssize_t>(<size_t>address % 64) + 64
 
 
-cdef inline double class_weight_of(const Job* job, int64_t label) noexcept nogil:
-    return 1 if job.class_weight_double == NULL else job.class_weight_double[label]
+cdef inline double weight_of(const double* weights, int64_t label) noexcept nogil:
+    return 1 if weights == NULL else weights[label]
 
 
 cdef inline bint rows_of_classes(const Job* job, const Operand* operand,
@@ -368,7 +368,7 @@ cdef void row_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil:
                     load_classes(job, tangent, start + row, tangent_row)
             if job.labels:
                 tile.row_label = label[row]
-                put(job, label_weight, 0, class_weight_of(job, label[row]))
+                put(job, label_weight, 0, weight_of(job.class_weight_double, label[row]))
                 job.row(&tile)
             else:
                 tile.probabilities = target.data + offset_of(job, target, start + row, &left)

@@ -141,6 +141,7 @@ cdef class Loss:
     cdef Level level
     cdef bint elementwise           # has an elementwise formula
     cdef bint classes               # takes rows of classes
+    cdef bint takes_rows            # as target, of the prediction's shape
     cdef int reduction_
     cdef void* functions[2][LOOPS]
     cdef double parameters[2][MAX_PARAMETERS]
@@ -159,6 +160,8 @@ cdef class Loss:
     cdef cnp.ndarray class_weight
     cdef cnp.ndarray class_weight_float
     cdef double class_weight_sum
+    cdef cnp.ndarray divisor_weight     # what a label counts in a mean's divisor
+    cdef str class_weight_name
     cdef bint has_domain
     cdef double lower
     cdef double upper
@@ -197,6 +200,20 @@ cdef class Loss:
         self.has_domain = domain is not None
         if domain is not None:
             self.lower, self.upper = domain
+
+    def _bind_targets(self, bint takes_rows, str name, factor):
+        """Take over what targets there are beside labels, and a factor of each class."""
+        self.takes_rows = takes_rows
+        self.divisor_weight = self.class_weight
+        self.class_weight_name = "class_weight"
+        if factor is not None:
+            self.class_weight_name = name
+            factor = np.array(factor)
+            if self.class_weight is not None:
+                factor = factor * self.class_weight
+            self.class_weight = factor
+            self.class_weight_float = factor.astype(np.float32)
+            self.class_weight_sum = factor.sum()
 
     def __call__(self, prediction, target, weight=None, *, reduction=None, denominator=None,
                  out=None, n_threads=None):
@@ -475,9 +492,9 @@ cdef class Loss:
         if by_class:
             axis = self.axis_of(shape)
             rows = shape[:axis] + shape[axis + 1:]
-            if float_target and shape_of(target) == shape and not self.elementwise:
+            if self.takes_rows and float_target and shape_of(target) == shape:
                 job.labels = False
-            elif not float_target and shape_of(target) == shape and not self.elementwise:
+            elif self.takes_rows and shape_of(target) == shape:
                 raise TypeError(
                     f"target of the prediction's shape {shape} must hold probabilities of a "
                     f"floating type, got dtype {target.dtype}"
@@ -485,7 +502,7 @@ cdef class Loss:
             elif shape_of(target) != rows:
                 raise ValueError(
                     f"target must have shape {rows} (labels"
-                    + ("" if self.elementwise else f") or {shape} (probabilities")
+                    + (f") or {shape} (probabilities" if self.takes_rows else "")
                     + f") for a prediction of shape {shape} with classes on axis {axis}, "
                     f"got {shape_of(target)}"
                 )
@@ -760,14 +777,17 @@ cdef class Loss:
         job.smoothing = self.smoothing
         job.class_weight = NULL
         job.class_weight_double = NULL
+        job.divisor_weight = NULL
         job.class_weight_sum = job.classes
         if self.class_weight is not None:
             if cnp.PyArray_SIZE(self.class_weight) != job.classes:
                 raise ValueError(
-                    f"class_weight must have one entry for each of the prediction's {job.classes} "
+                    f"{self.class_weight_name} must have one entry for each of the prediction's {job.classes} "
                     f"classes, got {self.class_weight.size}"
                 )
             job.class_weight_double = <double*>cnp.PyArray_DATA(self.class_weight)
+            if self.divisor_weight is not None:
+                job.divisor_weight = <double*>cnp.PyArray_DATA(self.divisor_weight)
             job.class_weight = cnp.PyArray_DATA(
                 self.class_weight_float if real == 0 else self.class_weight)
             job.class_weight_sum = self.class_weight_sum

@@ -81,6 +81,7 @@ cdef struct Job:
     double smoothing
     const void* class_weight    # as reals
     const double* class_weight_double
+    const double* divisor_weight    # what a label counts in a mean's divisor
     double class_weight_sum
     double lower                # the probabilities' domain, for losses that have one
     double upper

@@ -68,7 +68,7 @@ cdef void $loop_block(const ClassTile* tile) noexcept nogil:
             bend[r] = hard * pull_slope * kept
             hit[r] = (share_sum * p - x * complement) * kept
             at_hessian[r] = (mass_hessian[r] * p * complement
-                             - bend[r] * (complement * complement))
+                             - bend[r] * complement * complement)
         if tile.gradient == NULL:
             continue
         if tile.tangent != NULL:
@@ -82,7 +82,7 @@ cdef void $loop_block(const ClassTile* tile) noexcept nogil:
                     x = z[k * stride + r]
                     p = x * inverse[r]
                     v = (rest[r] if x == 1.0 else (1.0 + rest[r]) - x) * inverse[r]
-                    x = mass_hessian[r] * p * v - bend[r] * (p * p)
+                    x = mass_hessian[r] * p * v - bend[r] * p * p
                     hessian[k * stride + start + r] = at_hessian[r] if label[r] == class_ else x
             if w == 0:
                 for r in range(LANES):
@@ -145,7 +145,7 @@ cdef void $loop_row(const ClassTile* tile) noexcept nogil:
     if tile.tangent != NULL:
         row_hessian_product(tile, label, rest, mass, bend)
         return
-    at_hessian = mass * p * complement - bend * (complement * complement)
+    at_hessian = mass * p * complement - bend * complement * complement
     x = share if class_weight == NULL else share * class_weight[label]
     hit = (share_sum * p - pull * complement - x) * step
     for start in range(0, tile.classes, TILE):

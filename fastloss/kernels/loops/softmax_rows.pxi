@@ -182,14 +182,15 @@ cdef inline double row_spread(const real* z, const real* target, Py_ssize_t clas
 
 cdef inline void row_hessian(in_array e_, Py_ssize_t n, real inverse, real total, real rest,
                              real mass, real bend, out_array h_) noexcept nogil:
-    # mass P (1 - P) - bend P^2; 1 - P is taken from the other classes' sum.
+    # mass P (1 - P) - bend P^2; 1 - P is taken from the other classes' sum. A bend may be as large as
+    # P^2 is small: their product is made from the left.
     cdef const real* e = <const real*>e_
     cdef real* h = <real*>h_
     cdef real p
     cdef Py_ssize_t i
     for i in range(n):
         p = e[i] * inverse
-        h[i] = mass * p * ((rest if e[i] == 1.0 else total - e[i]) * inverse) - bend * (p * p)
+        h[i] = mass * p * ((rest if e[i] == 1.0 else total - e[i]) * inverse) - bend * p * p
 
 
 cdef inline void row_gradient(in_array e_, Py_ssize_t n, real mass, real share_step,
