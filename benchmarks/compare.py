@@ -8,7 +8,7 @@
 Each library runs in a process of its own, idle while another one is measured. They take turns, a
 batch of calls each, round after round; medians are shown. Results are compared with
 fastloss.reference in float64 first. Beside them runs what reads and writes the same bytes and
-computes nothing: the memory's limit. A result is `allocated` by the call, or written to memory
+computes nothing: the limit. A result is `allocated` by the call, or written to memory
 that is `reused`. pip install 'fastloss[benchmark]' installs all peers; what is missing is named.
 """
 
@@ -27,7 +27,7 @@ from typing import NamedTuple
 
 import report
 import suite
-from peers import MEMORY, OURS, RUNTIMES, Runtime
+from peers import LIMIT, OURS, RUNTIMES, Runtime
 from report import Row
 from suite import Case
 from worker import Key, Trial, Worker, available_bytes
@@ -51,37 +51,6 @@ FULL, QUICK = Effort(11, 3, 2.0), Effort(7, 2, 0.4)
 PAUSE = 0.005
 # Turns that each worker has in a case for which there is not memory enough for all.
 VISITS, ROUNDS_OF_A_VISIT = 2, 3
-# After which others have a chance to lock the machine.
-HOLD = 10.0
-
-
-class Turn:
-    """Takes turns with others who measure or build on this machine and lock the same file."""
-
-    def __init__(self, path: Path | None) -> None:
-        self.file = path.open("a") if path else None
-        self.since = 0.0
-        self.waited = 0.0
-
-    def share(self) -> None:
-        """Let others build, but not measure."""
-        self._lock("LOCK_SH")
-        self.since = 0.0
-
-    def take(self) -> None:
-        """Be alone; give the others a chance from time to time."""
-        if time.monotonic() - self.since > HOLD:
-            self._lock("LOCK_UN")
-            self._lock("LOCK_EX")
-            self.since = time.monotonic()
-
-    def _lock(self, kind: str) -> None:
-        if self.file:
-            import fcntl
-
-            began = time.monotonic()
-            fcntl.flock(self.file, getattr(fcntl, kind))
-            self.waited += time.monotonic() - began
 
 
 class Comparison:
@@ -89,9 +58,7 @@ class Comparison:
 
     def __init__(self, options: argparse.Namespace) -> None:
         self.effort = QUICK if options.quick else FULL
-        self.turn = Turn(options.lock)
-        self.turn.share()
-        wanted = [Worker(MEMORY, MEMORY.peers, options.threads)]
+        wanted = [Worker(LIMIT, LIMIT.peers, options.threads)]
         for runtime in RUNTIMES:
             peers = wanted_peers(runtime, options.peers)
             wanted += [Worker(runtime, peers, options.threads)] if peers else []
@@ -133,16 +100,13 @@ class Measurement:
 
     def __init__(self, comparison: Comparison, case: Case) -> None:
         self.case, self.comparison = case, comparison
-        self.effort, self.workers, self.turn = (
-            comparison.effort, comparison.workers, comparison.turn,
-        )  # fmt: skip
-        self.truth = suite.expected(case)
+        self.effort, self.workers = comparison.effort, comparison.workers
+        self.truth = case.expected()
         self.tried: list[Worker] = []
         self.trials: dict[Key, Trial] = {}
         # Of a statement: about, and as measured.
         self.seconds: dict[Key, float] = {}
         self.times: dict[Key, list[float]] = {}
-        self.turn.share()
         if 6 * case.bytes * len(self.workers) < available_bytes():
             self._prepare(self.workers)
             for number in range(self.effort.rounds + 1):
@@ -154,7 +118,6 @@ class Measurement:
         # Not all of them can have their arrays at once: each comes for some rounds, and again.
         for number in range(VISITS):
             for each in self._in_turn(number):
-                self.turn.share()
                 self._prepare([each])
                 for _ in range(ROUNDS_OF_A_VISIT + (number == 0)):
                     self._round(each)
@@ -175,7 +138,7 @@ class Measurement:
             if each not in self.tried:
                 new.append(each)
                 self.trials |= {key: Trial(problem=reason) for key, reason in problems.items()}
-                each.send("trial", None if each.runtime is MEMORY else self.truth)
+                each.send("trial", None if each.runtime is LIMIT else self.truth)
         for each in new:
             found = each.receive() or {}
             self.trials |= found
@@ -186,7 +149,6 @@ class Measurement:
         """One batch of each of its jobs; the first finds how long they take."""
         if not each.keys:
             return
-        self.turn.take()
         time.sleep(PAUSE)
         for key in each.keys:
             if key not in self.seconds:
@@ -209,18 +171,18 @@ class Measurement:
         limits = {
             key[1]: statistics.median(list_) / self.trials[key].calls
             for key, list_ in self.times.items()
-            if key[0] in MEMORY.peers
+            if key[0] in LIMIT.peers
         }
-        memory = min(limits, key=limits.__getitem__, default="")
+        nearest = min(limits, key=limits.__getitem__, default="")
         return [
-            self._row(each, key, limits.get(memory, math.nan), memory)
+            self._row(each, key, limits.get(nearest, math.nan), nearest)
             for each in self.workers
-            if each.runtime is not MEMORY
+            if each.runtime is not LIMIT
             for key in self.trials
             if key[0] in each.peers
         ]
 
-    def _row(self, each: Worker, key: Key, limit: float, memory: str) -> Row:
+    def _row(self, each: Worker, key: Key, limit: float, limit_by: str) -> Row:
         case, trial = self.case, self.trials[key]
         times = [t / trial.calls for t in self.times.get(key, [])]
         problem = trial.problem
@@ -235,7 +197,7 @@ class Measurement:
             peer=key[0], version=each.version, output=key[1], statement=trial.statement,
             rounds=len(times), median=statistics.median(times), lower_quartile=quartiles[0],
             upper_quartile=quartiles[2], error=trial.error, problem=problem, bytes=case.bytes,
-            limit=limit, memory=memory,
+            limit=limit, limit_by=limit_by,
         )  # fmt: skip
 
 
@@ -273,7 +235,6 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--plot", type=Path, metavar="FILE", help="draw times over sizes")
     add("--read", type=Path, metavar="FILE", help="measure nothing, take this CSV file")
     add("--list", action="store_true", help="list the cases")
-    add("--lock", type=Path, metavar="FILE", help="on a shared machine: lock FILE while measuring")
     return parser.parse_args(arguments)
 
 
@@ -287,7 +248,7 @@ def measure(options: argparse.Namespace) -> list[Row]:
         for number, case in enumerate(chosen, 1):
             found = comparison.rows(case)
             rows += found
-            passed = time.monotonic() - began - comparison.turn.waited
+            passed = time.monotonic() - began
             title = f"{case.name}  [{number}/{len(chosen)}, {passed:.0f} s]"
             print(report.lines(found, title), flush=True)
             if options.csv:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache, partial
 from typing import Any
 
 import mpmath  # type: ignore[import-untyped]
@@ -34,7 +35,63 @@ def _softplus(x: Array) -> Array:
     return softplus
 
 
+def _log1p_deficit(x: Array) -> Array:
+    """x - log(1 + x), by its series where the difference would cancel."""
+    series = np.zeros_like(x)
+    for k in range(14, 1, -1):
+        series = x * ((-1) ** k / x.dtype.type(k) + series)
+    return np.where(x < 2.0**-5, x * series, x - np.log1p(x))
+
+
+# The zeros of lgamma and of digamma, about which a recurrence would cancel.
+ZEROS: dict[int, tuple[float, ...]] = {-1: (1.0, 2.0), 0: (1.4616321449683622,), 1: ()}
+
+
+def _polygamma(order: int, x: Any) -> Any:
+    """lgamma (order -1), digamma (0) or trigamma (1) of an mpmath number."""
+    return mpmath.loggamma(x) if order < 0 else mpmath.psi(order, x)
+
+
+@cache
+def _taylor(order: int, point: float, dtype: type[np.floating[Any]]) -> list[Any]:
+    with mpmath.workdps(40):
+        terms = [_polygamma(order + k, point) / mpmath.factorial(k) for k in range(80)]
+        return [dtype(mpmath.nstr(term, 30)) for term in terms]
+
+
+def _gamma_family(order: int, x: Array) -> Array:
+    """By Stirling's series beyond 10, from below by recurrence, about a zero by Taylor's series."""
+    up, sum_ = x.copy(), np.zeros_like(x)
+    for _ in range(10):
+        step = np.log(up) if order < 0 else up ** (-1 - order)
+        low = up < 10
+        sum_ = np.where(low, sum_ + step, sum_)
+        up = np.where(low, up + 1, up)
+    two = x.dtype.type(2)
+    if order < 0:
+        pi = x.dtype.type(mpmath.nstr(mpmath.mp.clone().pi, 30))
+        series = (up - 1 / two) * (np.log(up) - 1) - 1 / two + np.log(2 * pi) / 2
+    else:
+        series = np.log(up) - 1 / (2 * up) if order == 0 else 1 / up + 1 / (2 * up * up)
+    for k in range(1, 15):
+        even = 2 * k
+        top, bottom = mpmath.bernfrac(even)
+        bernoulli = x.dtype.type(int(top)) / x.dtype.type(int(bottom))
+        factor = {-1: 1 / x.dtype.type(even * (even - 1)), 0: -1 / x.dtype.type(even), 1: 1}[order]
+        series = series + bernoulli * factor * up ** -(even + order)
+    result: Array = series + sum_ if order == 1 else series - sum_
+    result = np.where(np.isinf(x), np.inf if order < 1 else 0, result)
+    for zero in ZEROS[order]:
+        near = x - x.dtype.type(zero)
+        taylor = np.zeros_like(x)
+        for term in reversed(_taylor(order, zero, x.dtype.type)):
+            taylor = taylor * near + term
+        result = np.where(abs(near) <= 0.5, taylor, result)
+    return result
+
+
 EVERYWHERE = (-np.inf, np.inf)
+POSITIVE = (0.0, np.inf)
 
 # name: (truth in the precision of the array, truth in that of mpmath, domain)
 FUNCTIONS: dict[str, tuple[Callable[[Array], Array], Callable[[Any], Any], tuple[float, float]]] = {
@@ -44,6 +101,11 @@ FUNCTIONS: dict[str, tuple[Callable[[Array], Array], Callable[[Any], Any], tuple
     "log": (np.log, mpmath.log, EVERYWHERE),
     "log1p": (np.log1p, mpmath.log1p, EVERYWHERE),
     "log1p_unit": (np.log1p, mpmath.log1p, (0, 1)),
+    "log1p_unit_deficit": (
+        _log1p_deficit,
+        lambda x: mpmath.hyp2f1(1, 2, 3, -x) * x * x / 2,
+        (0, 1),
+    ),
     "tanh": (np.tanh, mpmath.tanh, EVERYWHERE),
     "sigmoid": (_sigmoid, lambda x: 1 / (1 + mpmath.exp(-x)), EVERYWHERE),
     "softplus": (_softplus, lambda x: mpmath.log1p(mpmath.exp(x)), EVERYWHERE),
@@ -52,7 +114,18 @@ FUNCTIONS: dict[str, tuple[Callable[[Array], Array], Callable[[Any], Any], tuple
         lambda x: -mpmath.log1p(mpmath.exp(-x)),
         EVERYWHERE,
     ),
+    "lgamma": (partial(_gamma_family, -1), partial(_polygamma, -1), POSITIVE),
+    "digamma": (partial(_gamma_family, 0), partial(_polygamma, 0), POSITIVE),
+    "trigamma": (partial(_gamma_family, 1), partial(_polygamma, 1), POSITIVE),
 }
+
+
+def bound(name: str, level: str) -> int:
+    """What is promised, in ulp."""
+    if name not in ("lgamma", "digamma", "trigamma", "log1p_unit_deficit"):
+        return 1
+    return 3 if level in ("v2", "generic") else 2  # without and with fused multiply-add
+
 
 WIDER: dict[np.dtype[Any], type[np.floating[Any]]] = {np.dtype(np.float32): np.float64}
 if np.finfo(np.longdouble).nmant >= np.finfo(np.float64).nmant + 10:

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from peers import OURS, RUNTIMES
+from peers import OURS
 from suite import ALLOCATED, ELEMENTWISE, REUSED
 
 
@@ -41,9 +41,9 @@ class Row:
     # Why there is no time, or why it is not worth much.
     problem: str
     bytes: int
-    # The time in which memory alone would move the bytes, and how that was found.
+    # The time that moving the bytes takes, or the matrix products, and how that was found.
     limit: float
-    memory: str
+    limit_by: str
     # limit / median
     share: float = math.nan
     # The best peer's time, with any output of its own where this one's is reused, by this time.
@@ -117,14 +117,14 @@ def lines(rows: Sequence[Row], title: str) -> str:
     if rows and rows[0].limit > 0:
         first = rows[0]
         rate = first.bytes / first.limit / 1e9
-        limit = f"{time_text(first.limit):>9}          {rate:6.1f} GB/s  memory: {first.memory}"
+        limit = f"{time_text(first.limit):>9}          {rate:6.1f} GB/s  limit: {first.limit_by}"
         found.append(limit)
     for row in sorted(rows, key=lambda row: row.median if row.median > 0 else math.inf):
         if row.median > 0:
             spread = (row.upper_quartile - row.lower_quartile) / row.median
-            figures = f"{time_text(row.median):>9} ±{spread / 2:4.0%} {row.share:6.0%} of memory's"
+            figures = f"{time_text(row.median):>9} ±{spread / 2:4.0%} {row.share:6.0%} of the limit"
         else:
-            figures = " " * 31
+            figures = " " * 32
         found.append(f"{figures}  {row.peer} {row.output}  {row.problem}".rstrip())
     return "\n".join(found) + "\n"
 
@@ -138,7 +138,7 @@ def table(rows: Sequence[Row]) -> str:
         f"{first.processor}, level {first.level}, {first.threads} threads, Python {first.python}: "
         "median times of a call.",
         "",
-        "| case | fastloss, `out` reused | share of memory's limit | best peer | times faster "
+        "| case | fastloss, `out` reused | share of the limit | best peer | times faster "
         "| fastloss, allocated | best peer, allocated | times faster |",
         "|---|--:|--:|--:|--:|--:|--:|--:|",
     ]
@@ -187,7 +187,6 @@ STYLES = {
     "Numba": ("#009e73", "*"),
     "numexpr": ("#56b4e9", "h"),
 }
-assert set(STYLES) == {peer for runtime in RUNTIMES for peer in runtime.peers}
 
 
 def plot(rows: Sequence[Row], path: Path) -> None:
@@ -228,7 +227,7 @@ def plot(rows: Sequence[Row], path: Path) -> None:
         limits = {r.n: 1e9 * r.limit / r.n for r in wanted if r.loss == loss and r.limit > 0}
         panel.plot(
             sorted(limits), [limits[n] for n in sorted(limits)],
-            color="#555555", linestyle=":", linewidth=1.5, label="memory's limit", zorder=1,
+            color="#555555", linestyle=":", linewidth=1.5, label="limit of memory", zorder=1,
         )  # fmt: skip
         panel.set(title=loss, xscale="log", yscale="log")
         panel.grid(alpha=0.25)

@@ -1,8 +1,8 @@
 """What `compare.py` measures: the cases, their inputs and their true results.
 
-The leading axis of every input repeats one block of about two million elements, so that each
-process makes the same arrays for itself, and truth is computed for the block alone: a mean over
-equal blocks is the block's, and its gradient the block's divided by their number.
+The leading axis of an input repeats one block of about two million elements, so that each process
+makes the same arrays for itself, and truth is computed for the block alone: a mean over equal
+blocks is the block's, and its gradient the block's divided by their number.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -29,7 +29,7 @@ ELEMENTWISE: dict[str, dict[str, float]] = {
     "Poisson": {},
     "Pinball": {"quantile": 0.9},
 }
-# The issue's sizes, and those between them that the plot wants.
+# float32 has sizes between them for the plot.
 SIZES = {"float64": (32, 1_000, 100_000, 10_000_000, 100_000_000)}
 SIZES["float32"] = tuple(sorted({8, 256, 10_000, 1_000_000, *SIZES["float64"]}))
 CLASSES = (
@@ -76,6 +76,9 @@ class Case:
     # Class-major, as LightGBM passes the scores of several classes.
     fortran: bool = False
 
+    # The function in a peer's module that makes the jobs.
+    jobs: ClassVar[str] = "jobs"
+
     @property
     def name(self) -> str:
         words = [self.loss, self.dtype, "x".join(map(abbreviated, self.shape))]
@@ -115,11 +118,6 @@ class Case:
         return ("value", "gradient") if self.mode == "value_and_grad" else ("gradient", "hessian")
 
     @property
-    def outputs(self) -> int:
-        """How many of the results are arrays."""
-        return len(self.results) - ("value" in self.results)
-
-    @property
     def divisor(self) -> int:
         """What a gradient is divided by: a mean's number of rows, or nothing for boosting."""
         return math.prod(self.target_shape) if "value" in self.results else 1
@@ -127,21 +125,28 @@ class Case:
     @property
     def streams(self) -> tuple[int, int]:
         """Arrays of the prediction's size that are read, and that are written."""
-        return 1 if self.of_classes else 2, self.outputs
+        return 1 if self.of_classes else 2, len(self.output_shapes)
 
     @property
-    def input_bytes(self) -> int:
-        target = math.prod(self.target_shape) * dtype_of(self.target_dtype).itemsize
-        return self.size * dtype_of(self.dtype).itemsize + target
+    def output_shapes(self) -> list[tuple[int, ...]]:
+        """Shapes of the results that are arrays, all of the case's dtype."""
+        return [self.shape] * (2 if self.mode == "grad_and_hess" else 1)
 
     @property
-    def output_bytes(self) -> int:
-        return self.outputs * self.size * dtype_of(self.dtype).itemsize
+    def input_types(self) -> list[tuple[tuple[int, ...], str]]:
+        """Shapes and dtypes of the inputs."""
+        return [(self.shape, self.dtype), (self.target_shape, self.target_dtype)]
+
+    @property
+    def temporary_bytes(self) -> int:
+        """Size of an array as a peer's intermediate results are."""
+        return self.size * dtype_of(self.dtype).itemsize
 
     @property
     def bytes(self) -> int:
         """What must move: each input read once, each output written once."""
-        return self.input_bytes + self.output_bytes
+        types = [*self.input_types, *((shape, self.dtype) for shape in self.output_shapes)]
+        return sum(math.prod(shape) * dtype_of(dtype).itemsize for shape, dtype in types)
 
     @property
     def repeats(self) -> int:
@@ -149,6 +154,103 @@ class Case:
         rows = self.shape[0]
         least = min(rows, max(1, self.size // BLOCK))
         return next(r for r in range(least, rows + 1) if rows % r == 0)
+
+    def block(self) -> tuple[Array, ...]:
+        """The rows of the inputs that repeat."""
+        random = np.random.default_rng(0)
+        rows = self.shape[0] // self.repeats
+        prediction = 2 * random.standard_normal((rows, *self.shape[1:]), np.float32)
+        target_shape = (rows, *self.target_shape[1:])
+        target: Array
+        if self.of_classes:
+            target = random.integers(0, self.shape[1], target_shape)
+        elif self.loss in ("BinaryCrossEntropy", "Focal"):
+            target = random.random(target_shape) < 0.5
+        elif self.loss == "Poisson":
+            prediction /= 4
+            target = random.poisson(2, target_shape)
+        else:
+            target = random.standard_normal(target_shape, np.float32)
+            target[target == prediction] += 1  # no ties, where libraries choose differently
+        return prediction.astype(dtype_of(self.dtype)), target.astype(self.target_dtype)
+
+    def inputs(self) -> list[Array]:
+        """What a call is given."""
+        arrays = []
+        for part, (shape, dtype) in zip(self.block(), self.input_types, strict=True):
+            fortran = self.fortran and shape == self.shape
+            array = allocate(shape, dtype, len(arrays), fortran)
+            for start in range(0, len(array), len(part)):
+                array[start : start + len(part)] = part
+            arrays.append(array)
+        return arrays
+
+    def outputs(self) -> list[Array]:
+        """Buffers for the results that are arrays."""
+        first = len(self.input_types)
+        return [
+            allocate(shape, self.dtype, first + i, self.fortran)
+            for i, shape in enumerate(self.output_shapes)
+        ]
+
+    def expected(self) -> tuple[Any, ...]:
+        """The value, and of an array the rows of one block, from the reference in float64."""
+        import fastloss as fl
+        from fastloss import reference
+
+        loss = getattr(fl, self.loss)(**self.parameters)
+        if "value" in self.results:
+            value, gradient = reference.evaluate(loss, *self.block(), order=1)
+            return value, gradient / self.repeats
+        return reference.evaluate(loss, *self.block(), reduction="sum")[1:]
+
+
+@dataclass(frozen=True)
+class LinearCase(Case):
+    """Cross-entropy of hidden @ weight.T, its shape being rows, features and classes."""
+
+    jobs: ClassVar[str] = "linear_jobs"
+
+    @property
+    def results(self) -> tuple[str, ...]:
+        return "value", "hidden_gradient", "weight_gradient"
+
+    @property
+    def output_shapes(self) -> list[tuple[int, ...]]:
+        rows, features, classes = self.shape
+        return [(rows, features), (classes, features)]
+
+    @property
+    def input_types(self) -> list[tuple[tuple[int, ...], str]]:
+        matrices = [(shape, self.dtype) for shape in self.output_shapes]
+        return [*matrices, (self.shape[:1], "int64")]
+
+    @property
+    def temporary_bytes(self) -> int:
+        """Of the logits."""
+        return self.shape[0] * self.shape[2] * dtype_of(self.dtype).itemsize
+
+    @property
+    def repeats(self) -> int:
+        return math.gcd(16, self.shape[0])
+
+    def block(self) -> tuple[Array, ...]:
+        random = np.random.default_rng(0)
+        rows, features, classes = self.shape
+        rows //= self.repeats
+        hidden = random.standard_normal((rows, features), np.float32)
+        weight = random.standard_normal((classes, features), np.float32) / 16
+        type_ = dtype_of(self.dtype)
+        return hidden.astype(type_), weight.astype(type_), random.integers(0, classes, rows)
+
+    def expected(self) -> tuple[Any, ...]:
+        import fastloss as fl
+        from fastloss import reference
+
+        hidden, weight, target = self.block()
+        hidden, weight = hidden.astype(np.float64), weight.astype(np.float64)
+        value, gradient = reference.evaluate(fl.CrossEntropy(), hidden @ weight.T, target, order=1)
+        return value, gradient @ weight / self.repeats, gradient.T @ hidden
 
 
 class Job(NamedTuple):
@@ -165,7 +267,7 @@ class Job(NamedTuple):
     setup: str = ""
     # Calls that the statement makes.
     calls: int = 1
-    # Arrays of the prediction's size that it needs besides inputs and outputs.
+    # Arrays of the prediction's size, or the logits', that it needs besides inputs and outputs.
     temporaries: int = 2
     to_numpy: Callable[[Any], Array] = np.asarray
 
@@ -195,6 +297,7 @@ def cases() -> list[Case]:
         Case("SquaredError", (10_000_000,), "float64", "float32"),
         Case("BinaryCrossEntropy", (10_000_000,), "float32", "int8"),
         Case("BinaryCrossEntropy", (10_000_000,), "float64", "int8"),
+        LinearCase("LinearCrossEntropy", (1024, 512, 32000)),
     ]
     return found
 
@@ -207,25 +310,6 @@ def quick_cases() -> list[Case]:
         *(Case("BinaryCrossEntropy", (n,)) for n in (32, 1_000, 100_000, 10_000_000)),
         *(Case("CrossEntropy", shape) for shape in ((1_000_000, 10), (8192, 1000), (512, 50257))),
     ]
-
-
-def _block(case: Case) -> tuple[Array, Array]:
-    random = np.random.default_rng(0)
-    rows = case.shape[0] // case.repeats
-    prediction = 2 * random.standard_normal((rows, *case.shape[1:]), np.float32)
-    target_shape = (rows, *case.target_shape[1:])
-    target: Array
-    if case.of_classes:
-        target = random.integers(0, case.shape[1], target_shape)
-    elif case.loss in ("BinaryCrossEntropy", "Focal"):
-        target = random.random(target_shape) < 0.5
-    elif case.loss == "Poisson":
-        prediction /= 4
-        target = random.poisson(2, target_shape)
-    else:
-        target = random.standard_normal(target_shape, np.float32)
-        target[target == prediction] += 1  # no ties, where libraries choose differently
-    return prediction.astype(dtype_of(case.dtype)), target.astype(case.target_dtype)
 
 
 def allocate(shape: tuple[int, ...], dtype: str, position: int, fortran: bool = False) -> Array:
@@ -241,36 +325,6 @@ def allocate(shape: tuple[int, ...], dtype: str, position: int, fortran: bool = 
     return array.reshape(shape[::-1]).T if fortran else array.reshape(shape)
 
 
-def inputs(case: Case) -> tuple[Array, Array]:
-    """Prediction and target."""
-    block = _block(case)
-    arrays = (
-        allocate(case.shape, case.dtype, 0, case.fortran),
-        allocate(case.target_shape, case.target_dtype, 1),
-    )
-    for part, array in zip(block, arrays, strict=True):
-        for start in range(0, len(array), len(part)):
-            array[start : start + len(part)] = part
-    return arrays
-
-
-def outputs(case: Case) -> tuple[Array, ...]:
-    """Buffers for the results that are arrays."""
-    return tuple(allocate(case.shape, case.dtype, 2 + i, case.fortran) for i in range(case.outputs))
-
-
-def expected(case: Case) -> tuple[Any, ...]:
-    """The results of the block within the whole, from the reference in float64."""
-    import fastloss as fl
-    from fastloss import reference
-
-    loss = getattr(fl, case.loss)(**case.parameters)
-    if "value" in case.results:
-        value, gradient = reference.evaluate(loss, *_block(case), order=1)
-        return value, gradient / case.repeats
-    return reference.evaluate(loss, *_block(case), reduction="sum")[1:]
-
-
 def error(case: Case, truth: Sequence[Any], results: Sequence[Array]) -> float:
     """The results' largest relative error, in units of what is tolerated."""
     worst = 0.0
@@ -281,7 +335,7 @@ def error(case: Case, truth: Sequence[Any], results: Sequence[Array]) -> float:
         if np.ndim(true):
             if case.fortran and result.shape == case.shape[::-1]:
                 result = result.T
-            if result.shape != case.shape:
+            if result.shape not in case.output_shapes:
                 return math.inf
             parts = [result[: len(true)], result[-len(true) :]]
             if case.dtype == "float16":  # a mean's gradient of many elements is subnormal

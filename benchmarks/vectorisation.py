@@ -20,6 +20,7 @@ from fastloss import kernels
 
 # The registers that a level computes in.
 REGISTER = {"v2": "%xmm", "v3": "%ymm", "v4": "%zmm"}
+SYMBOL = re.compile(r"<.*level_v\d_(\w+?)(?:\.\w+)*>:?$")
 ARITHMETIC = re.compile(r"v?(?:add|sub|mul|div|max|min|fn?m(?:add|sub)\d+)(p[sd]|s[sd])$")
 
 
@@ -41,13 +42,13 @@ class Loop:
 
 def loop_names() -> list[str]:
     """Return the symbols' last parts of all loops over formulas and words."""
-    from fastloss.kernels.expand import LOOPS, TYPES
+    from fastloss.kernels.expand import LOOPS, PAIR_LOOPS, TYPES
 
     names = [
         f"{formula}_{stored}_{suffix}"
         for formula, entry in kernels.active().formulas.items()
-        if entry["elementwise"]
-        for stored in LOOPS
+        if entry["predictions"]
+        for stored in (LOOPS if entry["elementwise"] else PAIR_LOOPS)
         for suffix in TYPES
     ]
     return names + [f"{word}_loop_{suffix}" for word in kernels.vocabulary() for suffix in TYPES]
@@ -64,9 +65,10 @@ def loops(level: str) -> dict[str, Loop]:
     ).stdout  # fmt: skip
     wanted = set(loop_names())
     found: dict[str, Loop] = {}
+    same: dict[str, str] = {}
     current: Loop | None = None
     for line in text.splitlines():
-        symbol = re.match(r"[0-9a-f]+ <.*level_v\d_(\w+?)(?:\.\w+)*>:$", line)
+        symbol = SYMBOL.search(line)
         if line.endswith(">:"):
             current = None
             if symbol and symbol[1] in wanted:
@@ -76,6 +78,10 @@ def loops(level: str) -> dict[str, Loop]:
         if current is None or len(parts) < 2:
             continue
         instruction, _, operands = parts[1].partition(" ")
+        other = SYMBOL.search(operands)
+        if instruction == "jmp" and other and other[1] != current.name:
+            # The compiler found two functions to be the same one.
+            same[current.name] = other[1]
         kind = ARITHMETIC.match(instruction)
         if kind and kind[1][0] == "p":
             if REGISTER[level] in operands:
@@ -86,7 +92,7 @@ def loops(level: str) -> dict[str, Loop]:
             current.scalar += 1
         elif instruction.startswith("call"):
             current.calls += 1
-    return found
+    return found | {one: found[other] for one, other in same.items() if other in found}
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from peers import Runtime
-from suite import Case, Job, error, inputs
+from suite import Case, Job, error
 
 Key = tuple[str, str]  # peer and output
 
@@ -61,9 +61,10 @@ class Bench:
         spare = available_bytes() - case.bytes
         if spare < 0:
             return {(peer, ""): no_memory(case.bytes) for peer in peers}
-        problems = {}
-        for job in self.runtime.jobs(case, *inputs(case)):
-            needed = job.temporaries * case.output_bytes // case.outputs
+        problems: dict[Key, str] = {}
+        make = getattr(self.runtime, case.jobs, None)
+        for job in make(case, *case.inputs()) if make else ():
+            needed = job.temporaries * case.temporary_bytes
             if job.peer not in peers:
                 continue
             if needed > spare:

@@ -91,16 +91,19 @@ def reference_page() -> str:
 
 
 def loss_section(loss: type[Any]) -> Iterator[str]:
-    shown = ", ".join(
+    arguments = ", ".join(
         str(parameter.replace(annotation=inspect.Parameter.empty))
         for parameter in inspect.signature(loss).parameters.values()
         if parameter.name != "reduction"
     )
     yield f"### {loss.__name__}"
     yield ""
-    yield f"`fl.{loss.__name__}({shown})`"
+    yield f"`fl.{loss.__name__}({arguments})`"
     yield ""
     yield from markdown(inspect.getdoc(loss) or "")
+    for picture in variations():
+        if picture.name == loss.__name__:
+            yield from ("", *shown(picture))
     tasks = guide.tasks_of(loss.__name__)
     if tasks:
         yield ""
@@ -141,7 +144,9 @@ def markdown(docstring: str) -> Iterator[str]:
                     name = ", ".join(reference(each) for each in name.split(", "))
                 else:
                     name = f"`{name}`"
-                yield f"* {name}" + (f": {inline(kind)}" if colon else "")
+                about = f"* {name}" + (f": {inline(kind)}" if colon else "")
+                # A backslash breaks the line before what is said of it.
+                yield about + "\\" * bool(lines and lines[0].startswith(" "))
             else:
                 yield f"  {inline(line.strip())}" if line else ""
         else:

@@ -76,7 +76,7 @@ examples:
       several losses, each with its defaults
   fastloss plot huber --param delta=0.5,1,2 --out huber.svg
       one loss with several values of a parameter
-  fastloss plot poisson --target 5 --range -1,4 --out poisson.pdf
+  fastloss plot poisson --target 5 --range=-1,4 --out poisson.pdf
       a loss that is no function of the residual, at another target
 
 Losses of a number against a number are drawn over the residual where that is all that matters, else
@@ -347,10 +347,10 @@ def _add_plot_options(parser: argparse.ArgumentParser) -> None:
         help="a parameter and its values, for every loss that has it; may be given again",
     )
     parser.add_argument(
-        "--target", metavar="X", type=_number(float, "a number", math.isfinite), help="at which"
+        "--target", metavar="X", type=_number(float, "a number", math.isfinite), help="the target"
     )
     parser.add_argument(
-        "--range", metavar="FROM,TO", type=_range, help="of the horizontal axis; --range=-1,4"
+        "--range", metavar="FROM,TO", type=_range, help="of the horizontal axis, as --range=-1,4"
     )
 
 

@@ -61,40 +61,122 @@ TASKS = (
         "estimated: the mean, the median, or something between.",
         (
             Choice("SquaredError", "estimates the mean; where nothing speaks against it"),
-            Choice("LogCosh", "like the square near zero, like the absolute value far from it"),
-            Choice("AbsoluteError", "estimates the median; all residuals pull alike"),
             Choice(
                 "Huber",
                 "the square for ordinary residuals, a line for large ones",
                 {"delta": (0.5, 1.0, 2.0)},
+            ),
+            Choice("LogCosh", "of the same shape, smooth everywhere, no parameter"),
+            Choice("AbsoluteError", "estimates the median; all residuals pull alike"),
+            Choice(
+                "EpsilonInsensitive",
+                "of support vectors: what is near enough costs nothing",
+                {"epsilon": (0.01, 0.1, 0.5)},
+            ),
+            Choice("SquaredEpsilonInsensitive", "the same, squared, so differentiable"),
+        ),
+    ),
+    Task(
+        "relative errors",
+        "Targets of very different sizes, of which a share is forgiven rather than an amount: "
+        "prices, loads, populations.",
+        (
+            Choice(
+                "SquaredLogError",
+                "ratios count, too much and too little alike; targets not negative",
+                {"half": (True,)},
+            ),
+            Choice(
+                "AbsolutePercentageError",
+                "MAPE; estimates what lies below the median, and is endless at a target of 0",
+                {"eps": (1.0, 2.0**-10)},
+            ),
+            Choice(
+                "SymmetricAbsolutePercentageError",
+                "SMAPE; bounded, to evaluate rather than to train with",
+            ),
+            Choice(
+                "LogLinearQuantile",
+                "a quantile of positive targets, from a score that is its logarithm",
+                {"quantile": (0.1, 0.5, 0.9)},
+            ),
+        ),
+    ),
+    Task(
+        "boxes and landmarks",
+        "Coordinates in an image, in pixels or as shares of a box.",
+        (
+            Choice(
+                "SmoothL1",
+                "Huber divided by its delta: far residuals pull with 1 whatever beta",
+                {"beta": (0.1, 1.0)},
+            ),
+            Choice(
+                "Wing",
+                "pulls hardest on small residuals: the last pixels of a landmark",
+                {"width": (5.0, 10.0), "curvature": (0.5, 2.0)},
             ),
         ),
     ),
     Task(
         "robust regression",
         "Some targets are wrong, or the noise has heavy tails. Give the scale parameter in units "
-        "of the residuals, whose robust standard deviation is 1.4826 times their median size.",
+        "of the residuals, whose robust standard deviation is 1.4826 times their median size. "
+        "Convex losses have one minimum; those that level off forget outliers altogether, and "
+        "want a good start, from Huber say.",
         (
             Choice(
                 "Huber",
-                "convex, so it has one minimum; 1.345 standard deviations lose 5 % on normal noise",
+                "convex; 1.345 standard deviations lose 5 % on normal noise",
                 {"delta": (0.5, 1.345, 3.0)},
             ),
-            Choice("LogCosh", "as Huber, smooth, without a parameter: scale the targets instead"),
-            Choice("AbsoluteError", "no parameter, but no curvature either: Newton needs another"),
+            Choice("LogCosh", "as Huber, without a parameter: scale the targets instead"),
+            Choice("AbsoluteError", "no parameter, but no curvature either"),
+            Choice("PseudoHuber", "as Huber, smooth", {"delta": (0.5, 1.345, 3.0)}),
+            Choice("Fair", "as Huber, smooth, slow to become a line", {"c": (0.5, 1.4)}),
+            Choice(
+                "Cauchy",
+                "pulls less the farther a residual is; begin from a convex loss's solution",
+                {"c": (1.0, 2.385)},
+            ),
+            Choice("Tukey", "forgets what is beyond c; begin from Huber's solution"),
+            Choice("Welsch", "forgets what is far, smoothly", {"c": (1.0, 2.985)}),
+            Choice("GemanMcClure", "forgets what is far, slower", {"c": (1.0, 2.0)}),
+            Choice(
+                "Barron",
+                "all of these by one parameter, which may be lowered while training goes on",
+                {"alpha": (-2.0, 0.0, 1.0, 2.0)},
+            ),
+            Choice("Lq", "between the absolute and the squared error", {"q": (1.25, 1.5)}),
         ),
     ),
     Task(
         "quantiles",
-        "An interval, or a cost that differs between too much and too little. One model per "
-        "quantile; sort their predictions if they cross.",
+        "An interval, or a cost that differs between too much and too little. Quantiles that are "
+        "learned apart may cross: sort them.",
         (
             Choice(
                 "Pinball",
-                "its minimiser is the quantile itself",
+                "its minimiser is the quantile itself; a sequence asks for several at once",
                 {"quantile": (0.05, 0.25, 0.5, 0.75, 0.95)},
             ),
+            Choice(
+                "SmoothPinball",
+                "differentiable, with a curvature for Newton and boosting",
+                {"bandwidth": (0.05, 0.25, 1.0)},
+            ),
+            Choice(
+                "Expectile",
+                "the mean's counterpart: differentiable, sensitive to how far off a tail is",
+                {"level": (0.1, 0.5, 0.9)},
+            ),
         ),
+        example="""\
+>>> loss = fl.Pinball(quantile=[0.1, 0.5, 0.9])
+>>> loss.grad(np.zeros((2, 3)), np.array([1.0, -1.0]), reduction="sum")
+array([[-0.1, -0.5, -0.9],
+       [ 0.9,  0.5,  0.1]])
+""",
     ),
     Task(
         "counts",
@@ -103,15 +185,63 @@ TASKS = (
         (Choice("Poisson", "the variance grows as the mean; finds the mean even if not"),),
     ),
     Task(
+        "uncertainty",
+        "A distribution for every row instead of a number: the network has two outputs, and "
+        "learns where it is sure. Scale the targets to about 1 first; where the spread collapses "
+        "early, learn the location alone for a while.",
+        (
+            Choice("GaussianNLL", "mean and spread; the default"),
+            Choice("StudentNLL", "the same against outliers", {"df": (3.0, 5.0, 10.0)}),
+            Choice("LaplaceNLL", "median and spread, tails between the two"),
+            Choice("CauchyNLL", "the heaviest tails: a residual far out counts for nothing"),
+            Choice("LogisticNLL", "nearly normal, with a linear tail"),
+            Choice("LogNormalNLL", "positive targets that vary by factors"),
+            Choice("GumbelNLL", "the largest of many: floods, loads, peaks"),
+            Choice("WeibullNLL", "times until something fails; positive targets"),
+        ),
+    ),
+    Task(
+        "landmarks and boxes",
+        "Coordinates in pixels or in units of a box: small errors matter, large ones are rare.",
+        (Choice("AbsoluteError", "the plain choice"),),
+    ),
+    Task(
         "binary classification",
         "Two classes, one logit. Train on logits, not on probabilities: no digit is lost.",
         (
             Choice("BinaryCrossEntropy", "probabilities that can be believed; the default"),
-            Choice("LogLoss", "the same, where only probabilities are at hand: to evaluate"),
+            Choice("LogLoss", "where only probabilities are at hand: to evaluate"),
             Choice(
-                "Focal",
-                "less weight on what is already right, at the price of calibration",
-                {"gamma": (0.5, 1.0, 2.0, 5.0)},
+                "Brier", "bounded, so a wrong label cannot cost much; a proper score all the same"
+            ),
+            Choice(
+                "CrossEntropyLambda",
+                "an event within an exposure that differs from row to row",
+            ),
+        ),
+    ),
+    Task(
+        "classification by a margin",
+        "Two classes, and a score whose sign is the answer: how far it is from zero is no "
+        "probability. What is right by the margin costs nothing, so few rows decide. Labels are 0 "
+        "and 1, or -1 and 1 with labels='pm1'.",
+        (
+            Choice("Hinge", "the support vector machine's", {"margin": (1.0,)}),
+            Choice("SquaredHinge", "smooth, for solvers that want a gradient everywhere"),
+            Choice("ModifiedHuber", "smooth, and linear where a label is badly missed"),
+            Choice("SoftMargin", "never quite 0: logistic regression by another name"),
+            Choice("BinarySparsemax", "the logistic loss's relative that is 0 beyond the margin"),
+            Choice("Exponential", "AdaBoost's; trusts every label"),
+        ),
+    ),
+    Task(
+        "similar pairs",
+        "Two things are alike or not, and the prediction is the distance of what stands for them.",
+        (
+            Choice(
+                "HingeEmbedding",
+                "draws together what is alike, drives the rest as far as the margin apart",
+                {"margin": (0.5, 1.0, 2.0)},
             ),
         ),
     ),
@@ -129,7 +259,7 @@ TASKS = (
             Choice(
                 "Focal",
                 "for dense detection, where easy negatives are legion",
-                {"gamma": (1.0, 2.0, 5.0), "alpha": (0.25, 0.75)},
+                {"gamma": (0.5, 1.0, 2.0, 5.0), "alpha": (0.25, 0.75)},
             ),
             Choice("CrossEntropy", "class_weight: inverse frequency of each class, or its root"),
         ),
@@ -144,12 +274,37 @@ TASKS = (
                 {"label_smoothing": (0.0, 0.05, 0.1)},
             ),
             Choice("LogLoss", "for probabilities, as other libraries' predict_proba returns them"),
+            Choice(
+                "OneVersusAll",
+                "classes that do not compete: an input may be of none of them; any binary loss",
+            ),
+            Choice("MulticlassBrier", "bounded, and a proper score too: half=True is in [0, 1]"),
+            Choice(
+                "MulticlassSparsemax", "probabilities that are exactly 0 for most of the classes"
+            ),
+            Choice("Entmax15", "sparse too, and nearer to a softmax"),
+        ),
+    ),
+    Task(
+        "classification by a largest margin",
+        "The label's logit is to be ahead of the others, and by how much more does not matter: "
+        "support vector machines, structured prediction. There are no probabilities.",
+        (
+            Choice(
+                "CrammerSinger",
+                "against the greatest rival",
+                {"margin": (0.5, 1.0, 2.0)},
+            ),
+            Choice("MultiMargin", "against every rival", {"p": (1, 2), "margin": (0.5, 1.0, 2.0)}),
+            Choice("CategoricalHinge", "the same as Keras has it: a negative rival counts as 0"),
+            Choice("MulticlassPerceptron", "without a margin: online learning"),
         ),
     ),
     Task(
         "noisy labels",
         "Some labels are wrong. Cross-entropy learns them by heart in the end, because what it "
-        "pays for one wrong label has no bound.",
+        "pays for one wrong label has no bound. Bounded losses learn more slowly: begin with "
+        "cross-entropy for an epoch or two.",
         (
             Choice(
                 "CrossEntropy",
@@ -169,7 +324,7 @@ TASKS = (
             ),
             Choice(
                 "Focal",
-                "one logit per pixel, lane or not; the road's easy pixels fade",
+                "one logit per pixel, lane or not",
                 {"gamma": (2.0,), "alpha": (0.25, 0.75)},
             ),
             Choice(
@@ -224,10 +379,51 @@ TASKS = (
 """,
     ),
     Task(
-        "distillation",
-        "A small model learns a large one's probabilities at temperature T: divide both logits by "
-        "T, and multiply the gradient by T², so that hard labels keep their share.",
-        (Choice("CrossEntropy", "takes the teacher's probabilities as its target"),),
+        "knowledge distillation",
+        "A small model learns a large one's probabilities, softened by a temperature. Add the "
+        "cross-entropy of the labels with a tenth to half of the weight.",
+        (
+            Choice(
+                "Distillation",
+                "the usual one, from the teacher's logits or probabilities",
+                {"temperature": (1.0, 2.0, 4.0), "target_form": ("logits",)},
+            ),
+            Choice(
+                "ReverseKLDivergence",
+                "the student keeps to what the teacher finds likely: text generation",
+            ),
+            Choice(
+                "JensenShannon",
+                "between the two, and bounded",
+                {"beta": (0.1, 0.5, 0.9)},
+            ),
+            Choice("TotalVariation", "bounded too; its gradient knows only who is above whom"),
+            Choice("KLDivergence", "where the logarithms of probabilities are there already"),
+            Choice("CrossEntropy", "takes the teacher's probabilities as its target"),
+        ),
+        example="""\
+>>> student, teacher = np.zeros((2, 3)), np.array([[2.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
+>>> loss = fl.Distillation(temperature=2.0, target_form="logits")
+>>> value, gradient = loss.value_and_grad(student, teacher)
+>>> round(value, 4), gradient.shape
+(0.2466, (2, 3))
+""",
+    ),
+    Task(
+        "a vast number of classes",
+        "Words, products, people: too many logits to compute in training. Draw some classes, "
+        "compute their logits and the label's, and correct for how likely each was drawn.",
+        (
+            Choice("SampledSoftmax", "cross-entropy over the label and what was drawn"),
+            Choice("NoiseContrastive", "a yes or no for each; zeros as target: word2vec"),
+            Choice("LinearCrossEntropy", "over all classes after all, a tile at a time"),
+        ),
+        example="""\
+>>> logits = np.array([[1.0, 0.0, 2.0]])  # the label's, then those of two drawn classes
+>>> expected = np.log([[0.1, 0.2, 0.4]])  # how often each is drawn, on average
+>>> round(fl.SampledSoftmax()(logits, expected), 4)
+0.6225
+""",
     ),
     Task(
         "several labels at once",
@@ -238,6 +434,19 @@ TASKS = (
                 "one per label; pos_weight may be an array, one per label",
                 {"label_smoothing": (0.0, 0.1)},
             ),
+            Choice("Focal", "where most answers are an easy no", {"gamma": (1.0, 2.0)}),
+            Choice(
+                "MultilabelMargin",
+                "puts every label of a row ahead of every other class; rows list their labels",
+            ),
+        ),
+    ),
+    Task(
+        "ordinal classes",
+        "Grades, stars, stages: classes in an order, where two off is worse than one off.",
+        (
+            Choice("Ordinal", "asks of every step between classes whether it is taken: CORAL"),
+            Choice("SquaredError", "on the class's number, where steps are about equal"),
         ),
     ),
     Task(
@@ -263,13 +472,21 @@ TASKS = (
         "boosting",
         "A custom objective of XGBoost, LightGBM or CatBoost: gradient and Hessian per row, not "
         "divided by anything. A leaf's value is minus the sum of the one over the sum of the "
-        "other, so a Hessian of 0 needs a loss with curvature in its stead.",
+        "other, so a Hessian of 0, or below, needs another curvature: some losses have a choice "
+        "`hessian` for it.",
         (
             Choice("SquaredError", "half=True is the libraries' own", {"half": (True,)}),
             Choice("BinaryCrossEntropy", "on raw scores, as binary:logistic"),
-            Choice("LogCosh", "robust, and its curvature never ends in a jump"),
-            Choice("Poisson", "counts; begin at the logarithm of the mean"),
+            Choice(
+                "Hinge",
+                "as binary:hinge, whose Hessian is no second derivative",
+                {"hessian": ("xgboost",)},
+            ),
             Choice("CrossEntropy", "K trees a round; the diagonal of the Hessian"),
+            Choice("AbsoluteError", "with the libraries' curvature", {"hessian": ("unit",)}),
+            Choice("Huber", "with a curvature that is never 0", {"hessian": ("majorizer",)}),
+            Choice("LogCosh", "likewise, without a parameter"),
+            Choice("Poisson", "counts; begin at the logarithm of the mean"),
         ),
         example="""\
 >>> score, label = np.zeros(3), np.array([0, 1, 1])

@@ -62,7 +62,7 @@ def assert_true(
         if mp.isinf(exact) or not np.isfinite(number):
             error = mp.inf
         else:
-            unit = ulp(float(min(scale, largest)), dtype)
+            unit = ulp(float(min(scale, largest)), dtype) * max(scale / largest, 1)
             error = max(abs(mpf(number) - exact) - floor * smallest, 0) / unit
         if error > worst:
             worst = error

@@ -1,11 +1,12 @@
 """Valid inputs for every public loss: the one place that knows what they look like.
 
 Everything is derived from `fastloss.losses()` and from what a class says of itself: the fields of
-its dataclass, `prediction_domain`, `target_domain` and `class_axis`. A new loss is tested
-everywhere at once, its hyper-parameters at values that their intervals admit.
+its dataclass, `prediction_domain`, `target_domain`, `class_axis` and `domains`. A new loss is
+tested everywhere at once, its hyper-parameters at values that their intervals admit.
 """
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -24,15 +25,21 @@ PARAMETERS: dict[str, tuple[Any, ...]] = {
     "half": (True,),
     "delta": (0.25, 3.0),
     "quantile": (0.25, 0.875),
+    "level": (0.25, 0.875),
     "pos_weight": (2.5,),
     "label_smoothing": (0.125,),
     "eps": (0.0, 2.0**-10),
+    "lower": (0.5,),
     "gamma": (0.0, 0.5, 1.0, 3.5),
-    "alpha": (0.25,),
+    "alpha": (0.25, -2.0, 2.0, 3.0, -np.inf, (0.5, 1.0, 2.0, 0.25, 4.0)),
+    "epsilon": (0.25, 1.5, -0.75),
+    "log_zero": (-0.75,),
+    "q": (1.0, 1.25, 2.0, 3.0),
     "class_weight": ((1.0, 0.5, 2.0, 0.0, 4.0),),
     "ignore_index": (1,),
     "empty": ("zero",),
-    "axis": (-1,),
+    "axis": (-1, 1),
+    "binary": ("focal", "squared_hinge"),
     "reduction": ("sum",),
 }
 
@@ -47,7 +54,8 @@ class Case(NamedTuple):
     """A loss with its parameters, and the kind of target that it is given.
 
     "numbers": prediction and target of one shape. "labels": a class axis in the prediction alone.
-    "probabilities": a class axis in both. The loss is made by the test, at the test's level.
+    "probabilities", "label_lists", "offsets": a class axis in both. "parameters": an axis of
+    several predictions for one number. The loss is made by the test, at the test's level.
     """
 
     loss_class: Any
@@ -64,8 +72,37 @@ class Case(NamedTuple):
         return "-".join([self.loss_class.__name__, *kind, *words]).replace(" ", "")
 
     @property
+    def exact_hessian(self) -> bool:
+        """Whether the Hessian is the second derivative, not another curvature that was chosen."""
+        chosen = {**fields(self.loss_class), **self.parameters}
+        return bool(chosen.get("hessian", "exact") == "exact")
+
+    @property
     def of_rows(self) -> bool:
         return self.kind != "numbers"
+
+    @property
+    def target_has_axis(self) -> bool:
+        """Whether a target has the prediction's class axis."""
+        return self.kind in ("probabilities", "label_lists", "offsets")
+
+    @property
+    def predictions(self) -> tuple[str, ...]:
+        """What the prediction is called, or each of several; none for classes."""
+        found: tuple[str, ...] = self.loss().predictions
+        return found
+
+    @property
+    def columns(self) -> int:
+        """The length of the axis that a row has."""
+        if self.kind == "parameters":
+            return len(self.predictions)
+        return CLASSES - (self.loss_class.classwise == "cumulative")
+
+    @property
+    def axis(self) -> int:
+        """Where that axis is."""
+        return int({**fields(self.loss_class), **self.parameters}["axis"])
 
 
 def fields(loss_class: Any) -> dict[str, Any]:
@@ -90,23 +127,30 @@ def cases() -> list[Case]:
 def valid_values(loss_class: Any, name: str) -> tuple[Any, ...]:
     """Values of a hyper-parameter other than its default."""
     field = next(field for field in loss_class._fields if field.name == name)
+    candidates: tuple[Any, ...] = field.choices or (0.25, 0.5, 1.5, 3.0)
     if name in PARAMETERS:
-        of_classes = field.array and field.number and loss_class.class_axis == "always"
-        return PARAMETERS[name] + PER_CLASS * of_classes
-    candidates: tuple[Any, ...] = field.choices or (0.25, 0.5, 1.5, 3.0, -0.75)
-    if field.flag:
+        candidates = PARAMETERS[name]
+    elif field.flag:
         candidates = (False, True)
     elif field.integer and not field.number:
         candidates = (1, 2)
-    inside = [x for x in candidates if field.interval is None or x in field.interval]
+    inside = [x for x in candidates if not outside(field, x)]
     return tuple(x for x in inside if x != fields(loss_class)[name])
+
+
+def outside(field: Any, value: Any) -> bool:
+    """Whether a value is nothing for its hyper-parameter: a number outside its interval, or several."""
+    if isinstance(value, tuple):
+        return not field.array
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return number and field.interval is not None and value not in field.interval
 
 
 def wrong_values(loss_class: Any, name: str) -> tuple[Any, ...]:
     """Values that a hyper-parameter must refuse."""
     field = next(field for field in loss_class._fields if field.name == name)
-    outside = [x for x in (-1.0, 0.0, 2.0, np.inf) if field.interval and x not in field.interval]
-    return (*outside, np.nan, "no such value", 1j)
+    numbers = [x for x in (-1.0, 0.0, 2.0, np.inf) if outside(field, x)]
+    return (*numbers, np.nan, "no such value", 1j)
 
 
 def _variations(loss_class: Any) -> Iterator[dict[str, Any]]:
@@ -117,40 +161,94 @@ def _variations(loss_class: Any) -> Iterator[dict[str, Any]]:
             yield {name: value}
     if len(names) > 1:
         yield {name: valid_values(loss_class, name)[0] for name in names}
+    yield from _formulas(loss_class)
+
+
+def _formulas(loss_class: Any) -> Iterator[dict[str, Any]]:
+    """Choices that make a formula which no single one of them makes."""
+    choices = {
+        field.name: field.choices
+        for field in loss_class._fields
+        if field.choices and field.name != "reduction"
+    }
+    alone = [{}, *({name: value} for name in choices for value in valid_values(loss_class, name))]
+    seen = {loss_class(**chosen)._kernel() for chosen in alone}
+    for values in itertools.product(*choices.values()):
+        chosen = dict(zip(choices, values, strict=True))
+        kernel = loss_class(**chosen)._kernel()
+        if kernel not in seen:
+            seen.add(kernel)
+            yield chosen
 
 
 def sample(case: Case, dtype: npt.DTypeLike, n: int = 200, seed: int = 0) -> tuple[Array, Array]:
     """n ordinary predictions and targets, or n rows, exact in float32."""
     random = np.random.default_rng([seed, n])
-    shape = (n, CLASSES) if case.of_rows else (n,)
+    shape = (n, case.columns) if case.of_rows else (n,)
     low, high = case.loss_class.prediction_domain
-    if case.of_rows:
+    if case.kind == "parameters":
+        prediction = 0.25 * random.normal(size=shape)
+        for k, name in enumerate(case.predictions):
+            if name in case.loss_class.domains:
+                prediction[:, k] = random.uniform(0.1, 4, n)
+    elif case.of_rows:
         prediction = 3 * random.normal(size=shape)
         if high == 1:  # away from the ends, where the derivatives of a logarithm are endless
-            prediction = 0.02 + (1 - 0.02 * CLASSES) * _simplex(random, shape)
+            prediction = 0.02 + (1 - 0.02 * shape[1]) * _simplex(random, shape)
     elif high == 1:
         prediction = random.uniform(0.01, 0.99, shape)
+    elif np.isfinite(low):
+        prediction = low + _positive(random, n)
     else:
-        prediction = np.clip(3 * random.normal(size=shape), low, high)
+        prediction = 3 * random.normal(size=shape)
     return exact(prediction, dtype), sample_target(case, n, random).astype(
-        np.int64 if case.kind == "labels" else dtype
+        np.int64 if "label" in case.kind else dtype
     )
 
 
 def sample_target(case: Case, n: int, random: np.random.Generator) -> Array:
-    low, high = case.loss_class.target_domain
+    low, high = case.loss().target_domain
     if case.kind == "labels":
         label = random.integers(0, CLASSES, n)
         ignored = {**fields(case.loss_class), **case.parameters}.get("ignore_index")
         return label if ignored is None else np.where(random.random(n) < 0.1, ignored, label)
-    if case.kind == "probabilities":
-        return exact(_simplex(random, (n, CLASSES)), np.float32)
+    if case.target_has_axis:
+        return target_rows(case, exact(3 * random.normal(size=(n, CLASSES)), np.float32), random)
     if high == 1:
         soft = random.uniform(0, 1, n)
-        return exact(np.where(random.random(n) < 0.3, soft, soft > 0.5), np.float32)
+        share = np.where(random.random(n) < 0.3, soft, soft > 0.5)
+        return exact(low + (1 - low) * share, np.float32)
     if low == 0:
         return random.poisson(2, n).astype(np.float64)
+    if low > 0 and high < 1:
+        return exact(random.uniform(0.02, 0.98, n), np.float32)
+    if np.isfinite(low):
+        return exact(low + _positive(random, n), np.float32)
     return exact(3 * random.normal(size=n), np.float32)
+
+
+def target_rows(case: Case, prediction: Array, random: np.random.Generator) -> Array:
+    """Targets that have the prediction's class axis too."""
+    n, classes = prediction.shape
+    if case.kind == "label_lists":
+        lists = random.permuted(np.tile(np.arange(classes), (n, 1)), axis=1)
+        lists[:, classes // 2 :][random.random((n, classes - classes // 2)) < 0.3] = -1
+        return lists
+    if case.kind == "offsets":  # as differences that are exact
+        return prediction * random.choice([0.0, 0.5, 1.0, -1.0], (n, classes))
+    parameters = {**fields(case.loss_class), **case.parameters}
+    form = parameters.get("target_form", "probabilities")
+    if form == "logits":
+        return exact(3 * random.normal(size=(n, classes)), np.float32)
+    target = _simplex(random, (n, classes))
+    sure = random.random(n) < 0.25
+    target[sure] = 0
+    target[sure, random.integers(0, classes, sure.sum())] = 1
+    target = np.maximum(target, case.loss_class.target_domain[0])
+    if form == "log_probabilities" or parameters.get("log_target"):
+        with np.errstate(divide="ignore"):
+            target = np.log(target)
+    return exact(target, np.float32)
 
 
 def sample_weight(n: int, dtype: npt.DTypeLike = np.float32, seed: int = 1) -> Array:
@@ -162,6 +260,11 @@ def exact(array: Array, dtype: npt.DTypeLike) -> Array:
     return array.astype(np.float32).astype(dtype)
 
 
+def _positive(random: np.random.Generator, n: int) -> Array:
+    """Positive numbers, none next to 0, where the derivatives of a logarithm are endless."""
+    return 0.25 + abs(3 * random.normal(size=n))
+
+
 def _simplex(random: np.random.Generator, shape: tuple[int, ...]) -> Array:
     power = random.exponential(size=shape)
     return np.asarray(power / power.sum(-1, keepdims=True))
@@ -170,11 +273,15 @@ def _simplex(random: np.random.Generator, shape: tuple[int, ...]) -> Array:
 def grid(case: Case, dtype: npt.DTypeLike) -> tuple[Array, Array]:
     """Every pair of an ordinary or extreme prediction with an ordinary or extreme target."""
     prediction = _extremes(case.loss_class.prediction_domain, dtype)
-    target = _extremes(case.loss_class.target_domain, dtype)[::3]
-    ends = [end for end in case.loss_class.target_domain if np.isfinite(end)]
+    domain = case.loss().target_domain
+    target = _extremes(domain, dtype)[::3]
+    ends = [end for end in domain if np.isfinite(end)]
     target = np.unique(np.concatenate([target, np.array(ends, dtype), np.array([0.25], dtype)]))
+    if "labels" in fields(case.loss_class):
+        # Judge what is made of the margin, not the rounding of a soft label to -1 or 1.
+        target = target[_difference_is_exact(2 * target, np.ones_like(target))]
     first, second = (side.ravel() for side in np.meshgrid(prediction, target))
-    if case.loss_class.target_domain == (-np.inf, np.inf):
+    if domain == (-np.inf, np.inf):
         # Judge what is made of the residual, not the rounding of the residual itself, which may
         # step over a kink.
         exact_ = _difference_is_exact(first, second)
@@ -208,9 +315,12 @@ def rows(case: Case, dtype: npt.DTypeLike) -> Iterator[tuple[Array, Array]]:
     """Rows, ordinary and extreme, of one number of classes after another."""
     random = np.random.default_rng(7)
     info = np.finfo(dtype)
+    if case.kind == "parameters":
+        yield _parameters(case, dtype, random)
+        return
     counts: tuple[int, ...] = (2, 33) if case.parameters else (1, 2, 3, 10, 31, 32, 33, 40, 257)
     if any(isinstance(value, tuple) for value in case.parameters.values()):
-        counts = (CLASSES,)
+        counts = (case.columns,)
     for classes in counts:
         logits = [scale * random.normal(size=classes) for scale in (1e-3, 1, 1, 5, 30)]
         far = 1e300 if info.bits == 64 else 1e30
@@ -228,10 +338,24 @@ def rows(case: Case, dtype: npt.DTypeLike) -> Iterator[tuple[Array, Array]]:
             target = random.integers(0, classes, n)
             target[: n // 2] = prediction[: n // 2].argmax(1)
         else:
-            target = exact(_simplex(random, (n, classes)), dtype)
-            target[: n // 4] = 0
-            target[np.arange(n // 4), random.integers(0, classes, n // 4)] = 1
+            target = target_rows(case, prediction, random)
+            target = target if "label" in case.kind else target.astype(dtype)
         yield prediction, target
+
+
+def _parameters(
+    case: Case, dtype: npt.DTypeLike, random: np.random.Generator
+) -> tuple[Array, Array]:
+    """Many of all combinations of ordinary and extreme predictions and targets."""
+    everything = (-np.inf, np.inf)
+    domains = [case.loss_class.domains.get(name, everything) for name in case.predictions]
+    domains.append(case.loss_class.target_domain)
+    values = [_extremes(domain, dtype)[::2] for domain in domains]
+    columns = [
+        np.concatenate([random.choice(v, 250), random.choice(v[abs(v) < 20], 250)]) for v in values
+    ]
+    *predictions, target = columns
+    return np.stack(predictions, -1), target
 
 
 Mode = Callable[..., tuple[Any, Any, Any]]

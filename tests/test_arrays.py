@@ -1,6 +1,7 @@
 """Every dtype, layout, shape and overlap of the arrays, and clear words for the wrong ones."""
 
 import math
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 
 import fastloss as fl
 from accuracy import AGREEMENT
-from cases import CLASSES, DTYPES, Array, Case, cases, default_cases, sample, sample_weight
+from cases import DTYPES, Array, Case, cases, default_cases, sample, sample_weight
 from fastloss import kernels
 from fastloss.reference import evaluate
 
@@ -162,12 +163,13 @@ def test_stride_zero(case: Case, level: str) -> None:
 def test_dtypes_of_targets_and_weights(case: Case, dtype: Any, level: str) -> None:
     """0 and 1 exist in every dtype; whatever brings them, the bits are the same."""
     prediction, target = sample(case, dtype, N)
-    whole = (np.arange(N) % 2 == 0) if case.kind != "probabilities" else target > 0.3
+    whole = (np.arange(N) % 2 == 0) if not case.target_has_axis else target > 0.3
     weight = np.arange(N) % 3 == 0
     loss = case.loss()
     target_dtypes = [*REALS, *(f">{name[0]}{np.dtype(name).itemsize}" for name in REALS[2:])]
-    if case.kind == "probabilities":  # an integer target of the logits' shape is a mistake
-        target_dtypes = ["float16", "float32", "float64", ">f4", ">f8"]
+    if case.target_has_axis:  # else an integer target of the logits' shape is a mistake
+        whole_type = case.kind == "label_lists"
+        target_dtypes = [t for t in target_dtypes if (np.dtype(t).kind in "biu") == whole_type]
     expected = loss.value_grad_hess(prediction, whole.astype(target_dtypes[-1]), weight)
     for target_dtype in target_dtypes:
         given_ = whole.astype(target_dtype)
@@ -256,14 +258,14 @@ def test_zero_dimensions(case: Case, dtype: Any) -> None:
 @all_dtypes
 @every_loss
 def test_empty(case: Case, dtype: Any) -> None:
-    target_dtype = np.int64 if case.kind == "labels" else dtype
+    target_dtype = np.int64 if "label" in case.kind else dtype
     for shape in [(0,), (0, 3)]:
         target_ = np.zeros(shape, target_dtype)
         prediction_ = np.zeros(shape, dtype)
         if case.of_rows:
-            prediction_ = np.zeros((0, CLASSES, *shape[1:]), dtype)
-        if case.kind == "probabilities":
-            target_ = prediction_
+            prediction_ = np.moveaxis(np.zeros((*shape, case.columns), dtype), -1, case.axis)
+        if case.target_has_axis:
+            target_ = prediction_.astype(target_dtype)
         loss = case.loss()
         value, gradient, hessian = loss.value_grad_hess(prediction_, target_)
         assert np.isnan(value)
@@ -369,13 +371,42 @@ def test_wrong_shapes_of_rows_are_named(case: Case) -> None:
     for wrong in [target[:5], target[..., None], target[None]]:
         with pytest.raises(ValueError, match="target"):
             case.loss()(prediction, wrong)
-    for wrong in [np.ones(5), np.ones((6, 1)), np.ones((6, CLASSES)), np.ones(())]:
+    for wrong in [np.ones(5), np.ones((6, 1)), np.ones((6, case.columns)), np.ones(())]:
         with pytest.raises(ValueError, match="weight"):
             case.loss()(prediction, target, wrong)
     with pytest.raises(ValueError, match="out"):
         case.loss().grad(prediction, target, out=np.ones(6))
     with pytest.raises(ValueError, match="out"):
-        case.loss(reduction="none").value(prediction, target, out=np.ones((6, CLASSES)))
+        case.loss(reduction="none").value(prediction, target, out=np.ones((6, case.columns)))
+
+
+@pytest.mark.parametrize(
+    "case",
+    [case for case in cases() if case.kind == "parameters"],
+    ids=[case.id for case in cases() if case.kind == "parameters"],
+)
+def test_several_predictions_are_named(case: Case) -> None:
+    loss, names = case.loss(), case.predictions
+    for shape in [(6, 3), (6, 1), (6, 0)]:
+        with pytest.raises(ValueError, match=rf"length {len(names)}.*{' and '.join(names)}"):
+            loss(np.ones(shape), np.ones(6))
+    with pytest.raises(ValueError, match=names[0]):
+        loss(1.0, 1.0)
+    single, row = np.full(len(names), 0.5), np.full((1, len(names)), 0.5)
+    for one, other in zip(
+        loss.value_grad_hess(single, 1), loss.value_grad_hess(row, [1]), strict=True
+    ):
+        np.testing.assert_array_equal(one, np.squeeze(other))
+    for k, name in enumerate(names):
+        if name in case.loss_class.domains:
+            wrong = np.full((7, 3, len(names)), 0.5)
+            wrong[4, 2, k] = case.loss_class.domains[name][0] - 1
+            moved = np.moveaxis(wrong, -1, case.axis)
+            at = tuple(np.argwhere(moved < 0)[0].tolist())
+            with pytest.raises(
+                ValueError, match=rf"{name}.*got -1.* at position {re.escape(str(at))}"
+            ):
+                loss(moved, np.ones((7, 3)))
 
 
 WRONG_ARRAYS = {
@@ -493,7 +524,11 @@ SETTINGS = settings(
     max_examples=25,
     deadline=None,
     derandomize=True,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    suppress_health_check=[
+        HealthCheck.too_slow,
+        HealthCheck.data_too_large,
+        HealthCheck.filter_too_much,
+    ],
 )
 
 # From views of any strides over numbers that all dtypes know.
@@ -504,8 +539,13 @@ wholes = {
 
 
 @st.composite
-def views(draw: st.DrawFn, shape: tuple[int, ...], dtypes: list[str]) -> Array:
-    """0 and 1 in an array of the shape, cut out of a larger one in steps of either sign."""
+def views(
+    draw: st.DrawFn,
+    shape: tuple[int, ...],
+    dtypes: list[str],
+    numbers: tuple[float, float] = (0, 1),
+) -> Array:
+    """Two numbers in an array of the shape, cut out of a larger one in steps of either sign."""
     dtype = np.dtype(draw(st.sampled_from(dtypes)))
     cuts, sizes = [], []
     for size in shape:
@@ -517,7 +557,8 @@ def views(draw: st.DrawFn, shape: tuple[int, ...], dtypes: list[str]) -> Array:
         sizes.append(high + draw(st.integers(0, 1)))
     seed = draw(st.integers(0, 2**16))
     order: Any = draw(st.sampled_from("CF"))
-    wide = np.asarray(np.random.default_rng(seed).random(sizes) < 0.5, order=order).astype(dtype)
+    wide = np.where(np.random.default_rng(seed).random(sizes) < 0.5, *numbers)
+    wide = np.asarray(wide, order=order).astype(dtype)
     view: Array = wide[tuple(cuts)]
     return view[tuple(slice(size) for size in shape)]
 
@@ -544,19 +585,27 @@ def test_any_arrays(case: Case, data: st.DataObject) -> None:
 @given(data=st.data())
 @pytest.mark.parametrize(
     "case",
-    [case for case in cases() if case.kind == "labels"],
-    ids=[case.id for case in cases() if case.kind == "labels"],
+    [case for case in cases() if case.kind in ("labels", "parameters")],
+    ids=[case.id for case in cases() if case.kind in ("labels", "parameters")],
 )
 def test_any_rows(case: Case, data: st.DataObject) -> None:
-    classes = CLASSES if case.parameters.get("class_weight") else data.draw(st.integers(2, 40))
+    classes = case.columns
+    if case.kind == "labels" and not case.parameters.get("class_weight"):
+        classes = data.draw(st.integers(2, 40))
     shape = data.draw(hnp.array_shapes(min_dims=1, max_dims=3, min_side=0, max_side=12))
     prediction = data.draw(views((shape[0], classes, *shape[1:]), wholes["prediction"]))
-    target = data.draw(views(shape, wholes["other"]))
+    low, high = case.loss_class.target_domain
+    target = data.draw(
+        views(shape, wholes["other"])
+        if low <= 0
+        else views(shape, wholes["other"], (2, 1))
+        if high > 1
+        else views(shape, ["float32", "float64"], (0.5, 0.25))
+    )
     weight_shape = data.draw(st.sampled_from([None, shape, shape[:1]]))
     weight = None if weight_shape is None else data.draw(views(weight_shape, wholes["other"]))
     reduction = data.draw(st.sampled_from(["mean", "sum", "none"]))
-    if case.parameters.get("axis", 1) == -1:
-        prediction = np.moveaxis(prediction, 1, -1)
+    prediction = np.moveaxis(prediction, 1, case.axis)
     check_against_reference(case, prediction, target, weight, reduction)
 
 

@@ -1,5 +1,6 @@
 """Values, gradients and Hessians are right: against mpmath, the reference and differences."""
 
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -9,7 +10,7 @@ from mpmath import mp, mpf  # type: ignore[import-untyped]
 
 import fastloss as fl
 from accuracy import AGREEMENT, DIFFERENCES, ULPS, assert_true
-from cases import DTYPES, Array, Case, cases, fields, grid, rows, sample, sample_weight
+from cases import DTYPES, Array, Case, cases, exact, fields, grid, rows, sample, sample_weight
 from fastloss.reference import evaluate
 from mpmath_truth import Sum, Truth, truth_of
 
@@ -26,9 +27,22 @@ def test_every_loss_has_a_truth() -> None:
 def truth(case: Case, dtype: Any, prediction: Any, target: Any) -> Truth:
     parameters = {**fields(case.loss_class), **case.parameters}
     del parameters["reduction"]
-    if parameters.get("eps", 0) is None:
-        parameters["eps"] = float(np.finfo(dtype).eps)
+    if "clamp" in parameters:
+        eps = case.loss()._kernel_parameters(np.dtype(dtype))["eps"]
+        ends = [mpf(float(np.dtype(dtype).type(end))) for end in (eps, 1 - eps)]
+        torch = parameters["clamp"] == "torch" and parameters["eps"] is None
+        parameters["eps"] = None if torch else ends
     return truth_of(case.loss_class)(prediction, target, **parameters)
+
+
+def numbers(case: Case, prediction: Array, target: Array) -> Iterator[tuple[Any, Any]]:
+    """Predictions and targets, or rows of them, as mpmath's numbers."""
+    for z, t in zip(prediction.tolist(), target.tolist(), strict=True):
+        point = [mpf(x) for x in z] if isinstance(z, list) else mpf(z)
+        if isinstance(t, list):
+            yield point, [mpf(q) for q in t]
+        else:
+            yield point, t if case.kind == "labels" else mpf(t)
 
 
 @cache
@@ -43,11 +57,7 @@ def truths_of_rows(name: str, dtype: Any) -> list[tuple[Array, Array, list[Truth
     case = CASES[name]
     blocks = []
     for prediction, target in rows(case, dtype):
-        targets = [[mpf(q) for q in t] if isinstance(t, list) else t for t in target.tolist()]
-        truths = [
-            truth(case, dtype, [mpf(z) for z in row], t)
-            for row, t in zip(prediction.tolist(), targets, strict=True)
-        ]
+        truths = [truth(case, dtype, *pair) for pair in numbers(case, prediction, target)]
         blocks.append((prediction, target, truths))
     return blocks
 
@@ -87,10 +97,11 @@ def test_rows_of_extremes(name: str, dtype: Any, level: str) -> None:
 @pytest.mark.parametrize("name", CASES, ids=list(CASES))
 def test_truths_are_derivatives_of_each_other(name: str) -> None:
     case = CASES[name]
+    number = case.kind in ("numbers", "parameters")
     prediction, target = sample(case, np.float64, 6)
     for p, t in zip(prediction.tolist(), target.tolist(), strict=True):
         point = [mpf(z) for z in p] if case.of_rows else [mpf(p)]
-        goal = [mpf(q) for q in t] if isinstance(t, list) else (t if case.of_rows else mpf(t))
+        goal = [mpf(q) for q in t] if isinstance(t, list) else (mpf(t) if number else t)
 
         def at(z: Any, k: int, point: Any = point, goal: Any = goal) -> Truth:
             moved = [*point[:k], z, *point[k + 1 :]]
@@ -101,7 +112,8 @@ def test_truths_are_derivatives_of_each_other(name: str) -> None:
             slope = mp.diff(lambda z, k=k: at(z, k).value.exact, z)
             bend = mp.diff(lambda z, k=k: at(z, k).gradient[k].exact, z)
             assert abs(slope - here.gradient[k].exact) < mpf(10) ** -12
-            assert abs(bend - here.hessian[k].exact) < mpf(10) ** -12
+            if case.exact_hessian:
+                assert abs(bend - here.hessian[k].exact) < mpf(10) ** -12
 
 
 @pytest.mark.parametrize("name", CASES, ids=list(CASES))
@@ -127,8 +139,12 @@ def test_differences(name: str, level: str) -> None:
         smooth = (abs(gradients[3] - gradients[0]) < 0.5 * (1 + abs(gradients[0]))) & (
             abs(ends[0] - ends[1]) < 0.5 * (1 + abs(ends[1]))
         )
+        if case.exact_hessian:
+            jump = gradients[3] - gradients[0] - 4 * step * hessian[index]
+            smooth &= abs(jump) < 0.004 * (1 + abs(gradients[0]))
         assert smooth.mean() > 0.9
-        for found, derivative in [(values, gradient[index]), (gradients, hessian[index])]:
+        pairs = [(values, gradient[index]), (gradients, hessian[index])]
+        for found, derivative in pairs if case.exact_hessian else pairs[:1]:
             quotient = (8 * (found[2] - found[1]) - (found[3] - found[0])) / (12 * step)
             np.testing.assert_allclose(quotient[smooth], derivative[smooth], **DIFFERENCES)
 
@@ -167,17 +183,18 @@ def test_infinity_and_nan(name: str, dtype: Any, level: str) -> None:
     case = CASES[name]
     low, high = case.loss_class.prediction_domain
     predictions = [x for x in (-np.inf, 0.0, 0.5, 1.0, np.inf) if low <= x <= high]
-    low, high = case.loss_class.target_domain
+    low, high = case.loss().target_domain
     targets = [x for x in (-np.inf, -1.0, 0.0, 0.5, 1.0, np.inf) if low <= x <= high]
     pairs = [(p, t) for p in [*predictions, np.nan] for t in targets]
     pairs += [(p, np.nan) for p in predictions]
     prediction, target = np.array(pairs, dtype).T
     actual = case.loss(reduction="none").value_grad_hess(prediction, target)
-    expected = evaluate(case.loss(reduction="none"), prediction, target, dtype=np.float64)
+    expected = evaluate(case.loss(reduction="none"), prediction, target, dtype=None)
     for word, found, truth_ in zip(("value", "gradient", "hessian"), actual, expected, strict=True):
         for pair, one, other in zip(pairs, found, truth_, strict=True):
             message = f"{word} at {pair}: {one} for {other}"
-            assert np.isclose(one, other, AGREEMENT[dtype], 0, equal_nan=True), message
+            room = AGREEMENT[dtype]  # what cancels is as good as its terms, of size 1 here
+            assert np.isclose(one, other, room, room, equal_nan=True), message
 
 
 @all_dtypes
@@ -224,3 +241,80 @@ def test_pos_weight_broadcasts_against_the_target(pos_weight: Any, level: str) -
     expected = evaluate(loss, logits, target)
     for found, truth_ in zip(loss.value_grad_hess(logits, target), expected, strict=True):
         np.testing.assert_allclose(found, truth_, rtol=1e-14)
+
+
+@all_dtypes
+def test_barron_is_continuous_in_alpha(dtype: Any, level: str) -> None:
+    """Its limits, and what is next to them, against their own closed forms."""
+    case = Case(fl.Barron, {}, "numbers")
+    prediction, target = grid(case, dtype)
+    ulps = ULPS[dtype]
+    where = list(zip(prediction.tolist(), target.tolist(), strict=True))
+    for alpha in (0.0, 1e-300, -1e-17, 1e-9, 2 - 2.0**-52, 2 + 1e-9, 1.3, -1e5, -1e20):
+        loss = fl.Barron(alpha=alpha, reduction="none")
+        found = loss.value_grad_hess(prediction, target)
+        truths = [
+            truth(Case(fl.Barron, {"alpha": alpha}, "numbers"), dtype, mpf(p), mpf(t))
+            for p, t in where
+        ]
+        assert_true(found[0], [one.value for one in truths], ulps.value, dtype, where)
+        assert_true(found[1], flat([one.gradient for one in truths]), ulps.gradient, dtype, where)
+        assert_true(found[2], flat([one.hessian for one in truths]), ulps.hessian, dtype, where)
+
+
+MANY = {
+    "pinball": (fl.Pinball, "quantile", {"hessian": "unit"}),
+    "expectile": (fl.Expectile, "level", {"half": True}),
+}
+
+
+@all_dtypes
+@pytest.mark.parametrize("name", MANY)
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("k", [1, 3, 40])
+@pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weighted"])
+def test_many_outputs(
+    name: str, order: Any, k: int, weighted: bool, dtype: Any, level: str
+) -> None:
+    """Each output has the bits of a loss of its own, and the mean is over all of them."""
+    loss_class, parameter, others = MANY[name]
+    random = np.random.default_rng(3)
+    shape = (7, 90, k)
+    prediction = exact(random.normal(size=shape), dtype).copy(order)
+    target = exact(random.normal(size=shape[:2]), np.float64)
+    weight = sample_weight(630).reshape(shape[:2]) if weighted else None
+    many = np.linspace(0, 1, k + 2)[1:-1]
+    loss = loss_class(**{parameter: many}, **others)
+    found = loss.value_grad_hess(prediction, target, weight, reduction="none")
+    for j, one in enumerate(many.tolist()):
+        alone = loss_class(**{parameter: one}, **others)
+        column = np.ascontiguousarray(prediction[..., j])
+        expected = alone.value_grad_hess(column, target, weight, reduction="none")
+        for part, column_part in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(part[..., j], column_part)
+    actual = loss.value_grad_hess(prediction, target, weight)
+    expected = evaluate(loss, prediction, target, weight)
+    for part, truth_ in zip(actual, expected, strict=True):
+        np.testing.assert_allclose(part, truth_, rtol=4 * AGREEMENT[dtype], atol=1e-9)
+    leading = sample_weight(7)
+    by_axis = loss.value_and_grad(prediction, target, leading)
+    in_full = loss.value_and_grad(prediction, target, np.repeat(leading, 90).reshape(7, 90))
+    assert by_axis[0] == in_full[0]
+    np.testing.assert_array_equal(by_axis[1], in_full[1])
+    assert loss.partial(prediction, target).count == prediction.size
+
+
+def test_many_outputs_are_named_when_they_do_not_fit() -> None:
+    loss = fl.Pinball(quantile=[0.1, 0.9])
+    for shape in [(), (3,), (4, 3)]:
+        with pytest.raises(ValueError, match=r"prediction .*length 2.*quantile"):
+            loss(np.zeros(shape), np.zeros(shape[:-1]))
+    for shape in [(4, 2), (3,), (4, 1), ()]:
+        with pytest.raises(ValueError, match=r"target must have shape \(4,\)"):
+            loss(np.zeros((4, 2)), np.zeros(shape))
+    for shape in [(4, 2), (3,)]:
+        with pytest.raises(ValueError, match=r"weight must have shape \(4,\)"):
+            loss(np.zeros((4, 2)), np.zeros(4), np.zeros(shape))
+    assert fl.Pinball(quantile=[0.5])(np.ones((2, 1)), np.zeros(2)) == 0.5
+    assert loss(np.ones(2), 0.0) == 0.5
+    assert loss.hvp(np.ones((1, 2)), [0], np.ones((1, 2))).shape == (1, 2)

@@ -1,4 +1,4 @@
-"""The vector maths stays within 1 ulp: the sampled version of benchmarks/exhaustive_math.py."""
+"""The vector maths keeps its bounds: the sampled version of benchmarks/exhaustive_math.py."""
 
 from __future__ import annotations
 
@@ -43,23 +43,24 @@ def test_every_function_is_judged() -> None:
 
 @each_function
 @pytest.mark.parametrize("dtype", list(exhaustive_math.WIDER))
-def test_one_ulp(name: str, dtype: np.dtype[Any]) -> None:
+def test_ulps(name: str, dtype: np.dtype[Any]) -> None:
     x = inputs(name, dtype.type)
     truth = exhaustive_math.true_values(name, x)
     for level in kernels.levels():
         errors = exhaustive_math.ulp_errors(kernels.vector_math(name, x, level=level), truth)
-        worst = int(np.argmax(errors))
-        assert errors[worst] <= 1, f"{level}: {errors[worst]} ulp at {float(x[worst]).hex()}"
+        worst, bound = int(np.argmax(errors)), exhaustive_math.bound(name, level)
+        assert errors[worst] <= bound, f"{level}: {errors[worst]} ulp at {float(x[worst]).hex()}"
 
 
 @each_function
 @each_level
-def test_one_ulp_of_mpmath(name: str, level: str) -> None:
+def test_ulps_of_mpmath(name: str, level: str) -> None:
     x = inputs(name, np.float64, 500)
     result = kernels.vector_math(name, x, level=level)
+    bound = exhaustive_math.bound(name, level)
     for a, b in zip(x.tolist(), result.tolist(), strict=True):
         if np.isfinite([a, b]).all() and abs(b) < 1e308:
-            assert exhaustive_math.mpmath_ulp_error(name, a, b) <= 1, a.hex()
+            assert exhaustive_math.mpmath_ulp_error(name, a, b) <= bound, a.hex()
 
 
 INF, NAN = float("inf"), float("nan")
@@ -70,10 +71,14 @@ SPECIAL_VALUES = {
     "log": [(0.0, -INF), (-0.0, -INF), (1.0, 0.0), (INF, INF), (-1.0, NAN), (-INF, NAN)],
     "log1p": [(0.0, 0.0), (-0.0, -0.0), (-1.0, -INF), (INF, INF), (-1.5, NAN), (-INF, NAN)],
     "log1p_unit": [(0.0, 0.0)],
+    "log1p_unit_deficit": [(0.0, 0.0)],
     "tanh": [(0.0, 0.0), (-0.0, -0.0), (INF, 1.0), (-INF, -1.0), (1e30, 1.0), (-1e30, -1.0)],
     "sigmoid": [(0.0, 0.5), (-0.0, 0.5), (INF, 1.0), (-INF, 0.0), (1e30, 1.0), (-1e30, 0.0)],
     "softplus": [(INF, INF), (-INF, 0.0), (1e30, 1e30), (-1e30, 0.0)],
     "log_sigmoid": [(INF, -0.0), (-INF, -INF), (1e30, -0.0), (-1e30, -1e30)],
+    "lgamma": [(0.0, INF), (1.0, 0.0), (2.0, 0.0), (INF, INF), (-1.5, NAN), (-INF, NAN)],
+    "digamma": [(0.0, -INF), (INF, INF), (-1.5, NAN), (-INF, NAN)],
+    "trigamma": [(0.0, INF), (INF, 0.0), (-1.5, NAN), (-INF, NAN)],
 }
 
 

@@ -2,7 +2,8 @@
 
 A module has ``PEERS``, the names it measures; ``VERSION``; ``start(threads)``, called once; and
 ``jobs(case, prediction, target)``, which yields a `suite.Job` for each peer and way of returning
-the result, and nothing for what the library does not have. Each loss is written as an expert user
+the result, and nothing for what the library does not have; some have ``linear_jobs(case, hidden,
+weight, target)`` too. Each loss is written as an expert user
 of the library would write it, so that a formula may differ from one peer to another.
 """
 
@@ -17,13 +18,14 @@ class Runtime(NamedTuple):
 
 
 OURS = "fastloss"
-# Not a peer: the limit.
-MEMORY = Runtime("memory", ("memory",))
+CHUNKED = "PyTorch linear_cross_entropy"
+# Not a peer.
+LIMIT = Runtime("limit", ("limit",))
 RUNTIMES = (
     Runtime("ours", (OURS,)),
     Runtime("numpy_expressions", ("NumPy", "NumPy reference")),
     Runtime("scikit_learn", ("scikit-learn",)),
-    Runtime("pytorch", ("PyTorch", "PyTorch compiled")),
+    Runtime("pytorch", ("PyTorch", "PyTorch compiled", CHUNKED)),
     Runtime("jax_jit", ("JAX",)),
     Runtime("tensorflow_function", ("TensorFlow", "TensorFlow XLA")),
     Runtime("numba_loops", ("Numba",)),

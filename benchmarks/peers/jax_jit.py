@@ -116,7 +116,7 @@ def functions(case: Case) -> tuple[Callable[..., Any], Callable[..., Any]]:
         return function(prediction, target)
 
     return jax.jit(function), jax.jit(
-        donated, donate_argnums=tuple(range(2, 2 + case.outputs)), keep_unused=True
+        donated, donate_argnums=tuple(range(2, 2 + len(case.output_shapes))), keep_unused=True
     )
 
 
@@ -141,4 +141,36 @@ def jobs(case: Case, prediction: Array, target: Array) -> Iterator[Job]:
     yield Job(
         "JAX", ALLOCATED, f"{results} = function(prediction, target); {wait}",
         {**names, "function": allocating},
+    )  # fmt: skip
+
+
+def linear_cross_entropy(hidden: jax.Array, weight: jax.Array, target: jax.Array) -> jax.Array:
+    return cross_entropy(hidden @ weight.T, target, 1)
+
+
+def linear_jobs(case: Case, hidden: Array, weight: Array, target: Array) -> Iterator[Job]:
+    function = jax.value_and_grad(linear_cross_entropy, argnums=(0, 1))
+
+    def donated(
+        hidden: jax.Array, weight: jax.Array, target: jax.Array, *buffers: jax.Array
+    ) -> Any:
+        return function(hidden, weight, target)
+
+    names = {
+        "hidden": jnp.asarray(hidden),
+        "weight": jnp.asarray(weight),
+        "target": jnp.asarray(target),
+        "zeros_like": jnp.zeros_like,
+    }
+    call = "value, (hidden_gradient, weight_gradient) = function(hidden, weight, target"
+    wait = "weight_gradient.block_until_ready()"
+    yield Job(
+        "JAX", REUSED, f"{call}, hidden_gradient, weight_gradient); {wait}",
+        {**names, "function": jax.jit(donated, donate_argnums=(3, 4), keep_unused=True)},
+        setup="hidden_gradient = zeros_like(hidden); weight_gradient = zeros_like(weight)",
+        temporaries=4,
+    )  # fmt: skip
+    yield Job(
+        "JAX", ALLOCATED, f"{call}); {wait}", {**names, "function": jax.jit(function)},
+        temporaries=4,
     )  # fmt: skip

@@ -14,7 +14,7 @@ import numba
 import numpy as np
 from numba import njit, prange
 
-from suite import ALLOCATED, REUSED, Array, Case, Job, dtype_of, outputs
+from suite import ALLOCATED, REUSED, Array, Case, Job, dtype_of
 
 VERSION = numba.__version__
 CHUNK = 4096
@@ -262,7 +262,7 @@ def jobs(case: Case, prediction: Array, target: Array) -> Iterator[Job]:
     hessians = case.mode == "grad_and_hess"
     if case.half or not (case.of_classes or case.loss in (HESSIANS if hessians else LOSSES)):
         return
-    out = outputs(case)
+    out = case.outputs()
     shape = prediction.shape
     arrays = [prediction, *out]
     layout = "elements"

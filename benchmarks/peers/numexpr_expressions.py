@@ -10,7 +10,7 @@ from typing import Any
 import numexpr
 import numpy as np
 
-from suite import ALLOCATED, REUSED, Array, Case, Job, allocate, outputs
+from suite import ALLOCATED, REUSED, Array, Case, Job, allocate
 
 VERSION = numexpr.__version__
 ENTROPY = "where(z > zero, z, zero) - z * t + log1p(exp(-abs(z)))"
@@ -79,7 +79,7 @@ def jobs(case: Case, prediction: Array, target: Array) -> Iterator[Job]:
         return
     losses, gradient = EXPRESSIONS[case.loss]
     constants = {**CONSTANTS, **case.parameters, "scale": 1 / case.divisor}
-    buffers = [allocate(case.shape, case.dtype, 3), *outputs(case)]
+    buffers = [allocate(case.shape, case.dtype, 3), *case.outputs()]
     names = {
         "losses": Expression(losses, case.dtype, constants),
         "slope": Expression(f"({gradient}) * scale", case.dtype, constants),
@@ -126,7 +126,7 @@ def cross_entropy(case: Case, prediction: Array, target: Array) -> Iterator[Job]
         np.put_along_axis(gradient, label, chosen, 1)
         return value, gradient
 
-    (out,) = outputs(case)
+    (out,) = case.outputs()
     names = {"function": function, "prediction": prediction, "out": out}
     yield Job("numexpr", REUSED, "value, gradient = function(prediction, out)", names)
     yield Job("numexpr", ALLOCATED, "value, gradient = function(prediction)", names)

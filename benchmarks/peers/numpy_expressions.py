@@ -1,6 +1,6 @@
 """NumPy: the formulas by hand, in place where that saves a pass; and fastloss.reference."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -8,7 +8,7 @@ import numpy as np
 
 import fastloss as fl
 from fastloss import reference
-from suite import ALLOCATED, REUSED, Array, Case, Job, outputs
+from suite import ALLOCATED, REUSED, Array, Case, Job
 
 VERSION = np.__version__
 
@@ -148,7 +148,7 @@ def in_float32(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def jobs(case: Case, prediction: Array, target: Array) -> Iterator[Job]:
     function = partial(FUNCTIONS[case.loss, case.mode], **case.parameters)
-    out = outputs(case)
+    out = case.outputs()
     names: dict[str, Any] = {
         "function": in_float32(function) if case.half else function,
         "prediction": prediction,
@@ -173,3 +173,28 @@ def jobs(case: Case, prediction: Array, target: Array) -> Iterator[Job]:
         names,
         temporaries=24,
     )
+
+
+def linear_cross_entropy(
+    hidden: Array, weight: Array, target: Array, out: Sequence[Array | None] = (None, None, None)
+) -> tuple[Any, Array, Array]:
+    logits = np.matmul(hidden, weight.T, out=out[0])
+    value, gradient = cross_entropy(logits, target, logits)
+    return (
+        value,
+        np.matmul(gradient, weight, out=out[1]),
+        np.matmul(gradient.T, hidden, out=out[2]),
+    )
+
+
+def linear_jobs(case: Case, hidden: Array, weight: Array, target: Array) -> Iterator[Job]:
+    names = {
+        "function": linear_cross_entropy,
+        "hidden": hidden,
+        "weight": weight,
+        "target": target,
+        "out": [np.empty((len(hidden), len(weight)), hidden.dtype), *case.outputs()],
+    }
+    call = f"{', '.join(case.results)} = function"
+    yield Job("NumPy", REUSED, f"{call}(hidden, weight, target, out)", names)
+    yield Job("NumPy", ALLOCATED, f"{call}(hidden, weight, target)", names)

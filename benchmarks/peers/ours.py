@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import fastloss as fl
 from fastloss.kernels import active
-from suite import ALLOCATED, REUSED, Array, Case, Job, outputs
+from suite import ALLOCATED, REUSED, Array, Case, Job
 
 VERSION = f"{fl.__version__} ({active().name})"
 
@@ -16,7 +16,7 @@ def start(threads: int) -> None:
 def jobs(case: Case, prediction: Array, target: Array) -> Iterator[Job]:
     reduction = "mean" if "value" in case.results else "sum"
     loss = getattr(fl, case.loss)(**case.parameters, reduction=reduction)
-    out = outputs(case)
+    out = case.outputs()
     names = {
         "loss": loss,
         "prediction": prediction,
@@ -27,3 +27,17 @@ def jobs(case: Case, prediction: Array, target: Array) -> Iterator[Job]:
     call = f"{results} = loss.{case.mode}"
     yield Job(fl.__name__, REUSED, f"{call}(prediction, target, out=out)", names)
     yield Job(fl.__name__, ALLOCATED, f"{call}(prediction, target)", names)
+
+
+def linear_jobs(case: Case, hidden: Array, weight: Array, target: Array) -> Iterator[Job]:
+    names = {
+        "loss": fl.LinearCrossEntropy(),
+        "hidden": hidden,
+        "weight": weight,
+        "target": target,
+        "out": (*case.outputs(), None),
+    }
+    call = "value, (hidden_gradient, weight_gradient, _) = loss.value_and_grad"
+    peer = fl.__name__
+    yield Job(peer, REUSED, f"{call}(hidden, weight, target, out=out)", names, temporaries=1)
+    yield Job(peer, ALLOCATED, f"{call}(hidden, weight, target)", names, temporaries=1)

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
+from peers import CHUNKED
 from suite import ALLOCATED, Array, Case, Job
 
 VERSION = torch.__version__
@@ -130,3 +131,36 @@ def jobs(case: Case, prediction: Array, target: Array) -> Iterator[Job]:
     yield Job(
         "PyTorch compiled", ALLOCATED, f"{results} {call}", names, temporaries=4, to_numpy=to_numpy
     )
+
+
+def linear_cross_entropy(
+    hidden: torch.Tensor, weight: torch.Tensor, target: torch.Tensor
+) -> torch.Tensor:
+    return F.cross_entropy(F.linear(hidden, weight), target)
+
+
+def linear_jobs(case: Case, hidden: Array, weight: Array, target: Array) -> Iterator[Job]:
+    def value_and_grad(loss: Callable[..., torch.Tensor]) -> Callable[..., Any]:
+        def function(
+            hidden: torch.Tensor, weight: torch.Tensor, target: torch.Tensor
+        ) -> tuple[torch.Tensor, ...]:
+            value = loss(hidden, weight, target)
+            return value.detach(), *torch.autograd.grad(value, (hidden, weight))
+
+        return function
+
+    names = {
+        "hidden": tensor(hidden).requires_grad_(),
+        "weight": tensor(weight).requires_grad_(),
+        "target": tensor(target),
+    }
+    statement = f"{', '.join(case.results)} = function(hidden, weight, target)"
+    for peer, loss in (
+        ("PyTorch", linear_cross_entropy),
+        ("PyTorch compiled", torch.compile(linear_cross_entropy, dynamic=False)),
+        (CHUNKED, F.linear_cross_entropy),
+    ):
+        yield Job(
+            peer, ALLOCATED, statement, {**names, "function": value_and_grad(loss)},
+            temporaries=4, to_numpy=to_numpy,
+        )  # fmt: skip

@@ -12,7 +12,7 @@ import numpy as np
 import sklearn
 from sklearn._loss import loss as losses
 
-from suite import ALLOCATED, REUSED, Array, Case, Job, allocate, outputs
+from suite import ALLOCATED, REUSED, Array, Case, Job, allocate
 
 VERSION = sklearn.__version__
 # Its default is one thread; callers ask for more where that pays.
@@ -67,12 +67,12 @@ def jobs(case: Case, prediction: Array, target: Array) -> Iterator[Job]:
         call = f"losses, gradient = loss.loss_gradient({argument}, prediction"
         finish = "value = add(losses) * scale; gradient *= scale"
         names["losses_out"] = allocate(case.target_shape, case.dtype, 3)
-        (names["gradient_out"],) = outputs(case)
+        (names["gradient_out"],) = case.outputs()
         out = "loss_out=losses_out, gradient_out=gradient_out"
     else:
         call = f"gradient, hessian = loss.gradient_hessian({argument}, prediction"
         finish = ""
-        names["gradient_out"], names["hessian_out"] = outputs(case)
+        names["gradient_out"], names["hessian_out"] = case.outputs()
         out = "gradient_out=gradient_out, hessian_out=hessian_out"
     # A sum in float32 over NumPy's pairwise tree is accurate enough.
     warnings.simplefilter("ignore")

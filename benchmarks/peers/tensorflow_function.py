@@ -130,3 +130,24 @@ def jobs(case: Case, prediction: Array, target: Array) -> Iterator[Job]:
     yield Job(
         "TensorFlow XLA", ALLOCATED, statement, {**names, "function": compiled}, temporaries=4
     )
+
+
+def linear_cross_entropy(
+    hidden: tf.Tensor, weight: tf.Tensor, target: tf.Tensor
+) -> tuple[tf.Tensor, ...]:
+    with tf.GradientTape() as tape:
+        tape.watch((hidden, weight))
+        value = cross_entropy(tf.matmul(hidden, weight, transpose_b=True), target)
+    return value, *tape.gradient(value, (hidden, weight))
+
+
+def linear_jobs(case: Case, hidden: Array, weight: Array, target: Array) -> Iterator[Job]:
+    names = {
+        "hidden": tf.constant(hidden),
+        "weight": tf.constant(weight),
+        "target": tf.constant(target),
+    }
+    statement = f"{', '.join(case.results)} = function(hidden, weight, target)"
+    for peer, compiled in (("TensorFlow", False), ("TensorFlow XLA", True)):
+        function = tf.function(linear_cross_entropy, jit_compile=compiled)
+        yield Job(peer, ALLOCATED, statement, {**names, "function": function}, temporaries=4)

@@ -198,7 +198,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
 def _check_axis(loss: fastloss.Loss, prediction: Source) -> None:
     """Refuse classes on the axis along which files are cut into blocks."""
     axes = 1 + len(prediction.row_shape)
-    if (axes == 1 and loss.class_axis == "always") or (
+    if (axes == 1 and loss.class_axis in ("always", "parameters")) or (
         axes > 1 and getattr(loss, "axis", 1) in (0, -axes)
     ):
         raise InputError(

@@ -194,6 +194,29 @@ class Log(Link):
         return np.exp(prediction, out=self._scratch[: len(prediction)])
 
 
+class Above(Link):
+    """Numbers above a bound: an exponential more; the network starts at the mean target."""
+
+    def __init__(self, target: Array, rows: int, bound: float) -> None:
+        super().__init__("exp")
+        self._scratch = np.empty(rows, np.float32)
+        self._bound = bound
+        self._offset = math.log(max(float(target.mean(dtype=np.float64)) - bound, 1e-6))
+
+    def predict(self, output: Floats) -> None:
+        """Shift, and add the exponential to the bound."""
+        np.add(output, self._offset, out=output)
+        with np.errstate(over="ignore"):
+            np.exp(output, out=output)
+        np.add(output, self._bound, out=output)
+
+    def chain(self, prediction: Floats, gradient: Floats) -> None:
+        """Multiply by the exponential."""
+        slope = self._scratch[: len(prediction)]
+        np.subtract(prediction, self._bound, out=slope)
+        np.multiply(gradient, slope, out=gradient)
+
+
 class Sigmoid(Link):
     """A probability, for losses that take one."""
 

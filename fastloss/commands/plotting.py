@@ -6,12 +6,14 @@ import dataclasses
 import itertools
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import IO, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 import fastloss
+from fastloss import kernels
 from fastloss.commands.tables import InputError
 from fastloss.extras import require
 
@@ -72,21 +74,25 @@ class Curve:
         if target is not None and not (low <= target <= high and np.isfinite(target)):
             raise InputError(f"{loss} takes targets in [{low:g}, {high:g}], not {target:g}")
         if loss.class_axis == "always":
-            # Two classes: the one logit varies, the other is 0.
             return cls(loss, "logit", " of the label, the other class's being 0", (-6, 6), 0)
+        at = 1 if target is None else target
         if loss.prediction_domain == (0, 1):
-            target = 1 if target is None else target
-            return cls(loss, "probability", f", target = {target:g}", (0, 1), target)
+            return cls(loss, "probability", f", target = {at:g}", (0, 1), at)
         if high == 1:
-            target = 1 if target is None else target
-            return cls(loss, "logit", f", target = {target:g}", (-6, 6), target)
-        if target is None and low == -np.inf and _depends_on_residual(loss):
-            end = _reach(loss)
-            return cls(loss, "residual", ": prediction − target", (-end, end), 0)
-        target = 1 if target is None else target
-        about = f", target = {target:g}"
-        curve = cls(loss, "prediction", about, loss.prediction_domain, target)
+            return cls(loss, "logit", f", target = {at:g}", (-6, 6), at)
+        rest = "".join(f", {name} = {value:g}" for name, value in _others(loss).items())
+        end = _reach(loss)
+        residual = cls(loss, "residual", f": prediction − target{rest}", (-end, end), 0)
+        if target is None and low == -np.inf and residual.is_of_residuals():
+            return residual
+        curve = cls(loss, "prediction", f", target = {at:g}{rest}", loss.prediction_domain, at)
         return dataclasses.replace(curve, span=curve._around_minimum())
+
+    def is_of_residuals(self) -> bool:
+        """Whether nothing but the difference of prediction and target matters."""
+        residuals = np.array([-2.5, -1.0, -0.25, 0.5, 1.5])
+        there = dataclasses.replace(self, target=3).points(residuals + 3)
+        return bool(np.allclose(there, self.points(residuals)))
 
     def _around_minimum(self) -> tuple[float, float]:
         """Return the range that is worth looking at where a residual means nothing."""
@@ -98,23 +104,50 @@ class Curve:
 
     def same_as(self, other: Curve) -> bool:
         """Whether the two are the same function of the same number."""
+        if self.kind != other.kind or self.loss.prediction_domain != other.loss.prediction_domain:
+            return False
         x = np.linspace(*self.span, 23)[1:-1]
         mine, others = self.points(x), other.points(x)
-        return self.kind == other.kind and all(
-            np.allclose(a, b, equal_nan=True) for a, b in zip(mine, others, strict=True)
-        )
+        return all(np.allclose(a, b, equal_nan=True) for a, b in zip(mine, others, strict=True))
 
     def points(self, x: Array) -> tuple[Array, Array, Array]:
         """Return value, gradient and Hessian at each number."""
-        if self.loss.class_axis == "always":
-            logits = np.stack([x, np.zeros_like(x)], 1)
-            axis = -1 if hasattr(self.loss, "axis") else 1
-            loss = dataclasses.replace(self.loss, **({"axis": -1} if axis == -1 else {}))
-            value, *rest = loss.value_grad_hess(logits, np.zeros(len(x), int), reduction="none")
-            return value, rest[0][:, 0], rest[1][:, 0]
-        target = np.full_like(x, self.target)
-        value, gradient, hessian = self.loss.value_grad_hess(x, target, reduction="none")
-        return value, gradient, hessian
+        loss, found = self.loss, None
+        targets: list[Array] = [np.full(len(x), self.target)]
+        if loss.class_axis in ("none", "optional"):
+            return loss.value_grad_hess(x, targets[0], reduction="none")  # type: ignore[no-any-return]
+        rest = list(_others(loss).values())
+        if loss.class_axis == "always":
+            # Two classes: the first is the right one, the other's logit is 0.
+            rest = [0.0]
+            zeros = np.zeros((len(x), 2))
+            sides = zeros + np.maximum([1.0, 0.0], loss.target_domain[0])
+            known = {
+                "labels": np.zeros(len(x), int),
+                "probabilities": sides,
+                "label_lists": np.tile([0, -1], (len(x), 1)),
+                "offsets": zeros,
+            }
+            targets = [known[kind] for kind in loss.targets]
+        rows = np.column_stack([x, *(np.full(len(x), value) for value in rest)])
+        if hasattr(loss, "axis"):
+            loss = dataclasses.replace(loss, axis=1)
+        for target in targets:
+            with suppress(TypeError, ValueError, IndexError):
+                found = loss.value_grad_hess(rows, target, reduction="none")
+                break
+        if found is None:
+            raise InputError(f"{loss} takes targets that have no curve")
+        value, gradient, hessian = found
+        return value, gradient[:, 0], hessian[:, 0]
+
+
+def _others(loss: Any) -> dict[str, float]:
+    """Return the predictions beside the first, where a number has several, and where they stay."""
+    if loss.class_axis != "parameters":
+        return {}
+    names = kernels.active().formulas[loss._kernel()]["predictions"][1:]
+    return {name: 1.0 if loss.domains.get(name, (-1,))[0] >= 0 else 0.0 for name in names}
 
 
 def _reach(loss: Any) -> float:
@@ -126,15 +159,6 @@ def _reach(loss: Any) -> float:
         if known.interval.lower >= 0 and known.interval.upper == np.inf
     ]
     return max([4.0, *(2 * scale for scale in scales if scale is not None)])
-
-
-def _depends_on_residual(loss: Any) -> bool:
-    residual = np.array([-2.5, -1.0, -0.25, 0.5, 1.5])
-    there, here = (
-        loss.value(residual + target, np.full(5, float(target)), reduction="none")
-        for target in (3, 0)
-    )
-    return bool(np.allclose(there, here))
 
 
 def expand(losses: Sequence[str], parameters: dict[str, list[Any]]) -> list[Any]:
@@ -300,7 +324,10 @@ def _common_axis(curves: Sequence[Curve]) -> str:
         told = " and ".join(f"{type(c.loss).__name__} over a {c.kind}" for c in by_kind.values())
         raise InputError(f"{told} do not share a horizontal axis: draw them apart")
     about = {curve.about for curve in curves}
-    return curves[0].kind + (about.pop() if len(about) == 1 else " of the target's class")
+    if curves[0].kind == "logit" and len(about) > 1:
+        return "logit of the target's class"
+    common = [part for part in curves[0].about.split(", ") if all(part in a for a in about)]
+    return curves[0].kind + ", ".join(common)
 
 
 def _points(curve: Curve, x: Array) -> list[Array]:

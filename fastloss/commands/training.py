@@ -10,7 +10,17 @@ from numpy.typing import NDArray
 
 import fastloss
 from fastloss.commands.datasets import Dataset, Part, Task, encode_target, split
-from fastloss.commands.network import Adam, Affine, Floats, Link, Log, Network, Sigmoid, Softmax
+from fastloss.commands.network import (
+    Above,
+    Adam,
+    Affine,
+    Floats,
+    Link,
+    Log,
+    Network,
+    Sigmoid,
+    Softmax,
+)
 from fastloss.commands.tables import InputError
 from fastloss.extras import require
 
@@ -164,9 +174,12 @@ class Training:
         self._value_sum, self._rows_done = 0.0, 0
 
     def _make_link(self, outputs: int) -> Link:
-        if self._loss.family == "count":
+        if self._loss.family == "count" or self._loss.of_logarithm:
             return Log(self.train.target, self._most_rows)
         if self._task == "regression":
+            bound = self._loss.prediction_domain[0]
+            if np.isfinite(bound):
+                return Above(self.train.target, self._most_rows, bound)
             return Affine(self.train.target)
         if self._loss.prediction_domain != (0, 1):
             return Link("sigmoid" if self._task == "binary" else "softmax")

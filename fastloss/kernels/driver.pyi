@@ -52,6 +52,9 @@ def checked_output(name: str, out: Any, shape: tuple[int, ...], dtype: Any) -> _
 def share_memory(a: _Array, b: _Array) -> bool: ...
 def checked_reduction(reduction: Any) -> Literal["mean", "sum", "none"]: ...
 def checked_denominator(denominator: Any, reduction: str) -> float: ...
+def sweep(
+    losses: Sequence[Loss], prediction: Any, target: Any, weight: Any, n_threads: int | None
+) -> _Array | None: ...
 
 class Team:
     size: int
@@ -83,6 +86,9 @@ class LinearSweep:
     def convert(self, source: _Array, target: _Array) -> None: ...
 
 class Loss:
+    def _bind_classes(
+        self, targets: tuple[str, ...], classwise: str, mean_over_classes: bool, negative: float
+    ) -> None: ...
     def _bind(
         self,
         level: Level,
@@ -97,10 +103,11 @@ class Loss:
         empty_is_zero: bool,
         class_weight: Sequence[float] | None,
         domain: tuple[float, float] | None,
+        domains: tuple[tuple[float, float] | None, ...],
+        output_name: str,
+        outputs: int,
     ) -> None: ...
-    def _bind_targets(
-        self, takes_rows: bool, name: str, factor: Sequence[float] | None
-    ) -> None: ...
+    def _bind_class_factor(self, name: str, factor: Sequence[float] | None) -> None: ...
     def _partial(
         self, prediction: Any, target: Any, weight: Any, n_threads: int | None
     ) -> tuple[float, float, int]: ...

@@ -9,14 +9,16 @@ tile functions of an instruction-set level, which are called through pointers.
     chunks    threads.pxi       fixed chunks over threads, partial sums combined in a fixed tree
     tiles     elementwise.pxi   losses of one number against one number
               classes.pxi       losses of a row of classes against a label or probabilities
+              classwise.pxi     those that are sums of an elementwise formula over the classes
+              sweep.pxi         the same loss with many sets of hyper-parameters
               linear.pxi        the same with a vocabulary that comes tile by tile
 """
 
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from cpython.pycapsule cimport PyCapsule_New
 from cython.parallel cimport prange
-from libc.math cimport NAN, isfinite
-from libc.stdint cimport int64_t, uint16_t
+from libc.math cimport INFINITY, NAN, isfinite
+from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memcpy, memset, strcpy
 
@@ -42,6 +44,8 @@ include "driver_parts/operands.pxi"
 include "driver_parts/threads.pxi"
 include "driver_parts/elementwise.pxi"
 include "driver_parts/classes.pxi"
+include "driver_parts/classwise.pxi"
 include "driver_parts/arguments.pxi"
 include "driver_parts/loss.pxi"
+include "driver_parts/sweep.pxi"
 include "driver_parts/linear.pxi"

@@ -2,8 +2,11 @@
 
 Run by setup.py. The files beside this one are Cython in which ``real`` stands for a floating type:
 
-* a *formula* is a function whose last arguments are ``value, gradient, hessian`` (elementwise) or
-  ``value, pull, pull_slope`` (of a softmax probability);
+* a *formula* is a function whose last arguments are ``value, gradient, hessian`` (elementwise),
+  ``value, pull, pull_slope`` (of a softmax probability), ``value, pull, bend`` (of a softmax's
+  probabilities and the target's, summed over classes), ``value, gradient, spread`` (of a whole row
+  at once), or, for two predictions ``a`` and ``b`` that come before ``target``, ``value,
+  a_gradient, b_gradient, a_hessian, b_hessian, cross_hessian``;
 * a *loop* is a file with ``$`` placeholders, expanded around every formula.
 
 For float and for double every name that they define gets the suffix ``_f32`` or ``_f64``, and a
@@ -20,10 +23,12 @@ from string import Template
 
 HERE = Path(__file__).parent
 
-FAMILIES = ("regression", "count", "binary", "multiclass")
+FAMILIES = (
+    "regression", "count", "binary", "multiclass", "margin", "divergence", "distribution",
+)  # fmt: skip
 TYPES = {"f32": "float", "f64": "double"}
 # The loops around an elementwise formula, by what they store. The driver makes every mode of a call
-# from them: a gradient alone ignores a Hessian, and all three are two loops over a tile that is in L1.
+# from them: a gradient alone ignores a Hessian, and all three are two loops over a tile in L1.
 LOOPS = ("value", "value_gradient", "gradient_hessian")
 # NumPy's names of the types that a tile is loaded from, and their C types.
 SOURCES = {
@@ -44,7 +49,52 @@ OUTPUTS = {
     "hessian": ("", "hessian[i] = h * step[i]", STREAM.format("hessian"), ""),
 }
 ELEMENTWISE_OUTPUTS = ["value", "gradient", "hessian"]
-SOFTMAX_OUTPUTS = ["value", "pull", "pull_slope"]
+# The loops around a formula of two predictions, by what they store, and how they store it.
+PAIR_LOOPS = ("value", "value_gradient", "value_gradient_hessian", "product")
+PAIR_OUTPUTS = {
+    "value": ["value[r] = v"],
+    "gradient": ["first_slope[r] = g * step[r]", "second_slope[r] = slope * step[r]"],
+    "hessian": ["first_bend[r] = h * step[r]", "second_bend[r] = bend * step[r]"],
+    "product": [  # of the Hessian and the tangent
+        "first_slope[r] = (product(along[r], h) + product(across[r], cross)) * step[r]",
+        "second_slope[r] = (product(along[r], cross) + product(across[r], bend)) * step[r]",
+    ],
+}
+PAIR_STORES = {
+    "product": [("first_slope", "first"), ("second_slope", "second")],
+    "value": [("value", "<real*>tile.value + start")],
+    "gradient": [("first_slope", "first"), ("second_slope", "second")],
+    "hessian": [
+        ("first_bend", "<real*>tile.hessian + start"),
+        ("second_bend", "<real*>tile.hessian + tile.stride + start"),
+    ],
+}
+
+
+@dataclass(frozen=True)
+class RowShape:
+    """A kind of formula for rows of classes: how its arguments begin, and the loops around it."""
+
+    inputs: tuple[str, ...]
+    template: str
+    loops: tuple[str, ...]
+    # What the loops are given besides the formula's own parameters, before them.
+    parameters: tuple[tuple[str, str], ...] = ()
+
+
+# By the formula's outputs.
+ROW_SHAPES: dict[tuple[str, ...], RowShape] = {
+    ("value", "pull", "pull_slope"): RowShape(
+        ("p", "log_p", "complement"), "softmax", ("block", "row")
+    ),
+    ("value", "pull", "bend"): RowShape(
+        ("p", "complement", "q", "log_p", "log_q"),
+        "divergence",
+        ("row",),
+        (("temperature", "double"), ("form", "double")),
+    ),
+    ("value", "gradient", "spread"): RowShape(("tile",), "row", ("row",)),
+}
 
 
 @dataclass(frozen=True)
@@ -54,13 +104,38 @@ class Formula:
     name: str
     inputs: tuple[str, ...]
     varying: tuple[str, ...]
-    parameters: tuple[tuple[str, str], ...]
-    elementwise: bool
+    # Of its own.
+    arguments: tuple[tuple[str, str], ...]
+    # Names of the predictions: one for an elementwise formula, none for one of rows of classes.
+    predictions: tuple[str, ...]
+    row_shape: RowShape | None = None
+
+    @property
+    def parameters(self) -> tuple[tuple[str, str], ...]:
+        """Names and types of what its loops are given."""
+        return (self.row_shape.parameters if self.row_shape else ()) + self.arguments
+
+    @property
+    def elementwise(self) -> bool:
+        """Whether it takes one prediction for one target."""
+        return len(self.predictions) == 1
+
+    @property
+    def loops(self) -> tuple[str, ...]:
+        """What follows the formula's name in the names of its loops."""
+        if self.row_shape:
+            return self.row_shape.loops
+        return LOOPS if self.elementwise else PAIR_LOOPS
 
 
 def read(name: str) -> str:
     """Return the text of a source file beside this one."""
     return (HERE / f"{name}.pxi").read_text()
+
+
+def pair_outputs(names: list[str]) -> list[str]:
+    """Return how the arguments of a formula of two predictions end."""
+    return ["value", *(f"{n}_{d}" for d in ("gradient", "hessian") for n in names), "cross_hessian"]
 
 
 def formulas(text: str) -> list[Formula]:
@@ -69,20 +144,27 @@ def formulas(text: str) -> list[Formula]:
     for match in re.finditer(r"cdef inline void (\w+)\(([^)]*)\) noexcept nogil:", text):
         arguments = [a.split() for a in match[2].replace("\n", " ").split(",")]
         names = [a[-1] for a in arguments]
-        if names[-3:] not in (ELEMENTWISE_OUTPUTS, SOFTMAX_OUTPUTS):
+        predictions: tuple[str, ...] = ()
+        outputs = 3
+        if names[-3:] == ELEMENTWISE_OUTPUTS:
+            predictions = ("prediction",)
+        elif names[-6:] == pair_outputs(names[:2]):
+            predictions, outputs = tuple(names[:2]), 6
+        row_shape = ROW_SHAPES.get(tuple(names[-3:]))
+        if not predictions and not row_shape:
             continue
-        elementwise = names[-3:] == ELEMENTWISE_OUTPUTS
-        inputs = ("prediction", "target") if elementwise else ("p", "log_p", "complement")
+        inputs = row_shape.inputs if row_shape else (*predictions, "target")
         if tuple(names[: len(inputs)]) != inputs:
             raise ValueError(f"formula {match[1]} must begin with the arguments {inputs}")
-        rest = arguments[len(inputs) : -3]
+        rest = arguments[len(inputs) : -outputs]
         found.append(
             Formula(
                 name=match[1],
                 inputs=inputs,
                 varying=tuple(a[1] for a in rest if a[0] == "varying"),
-                parameters=tuple((a[1], a[0]) for a in rest if a[0] != "varying"),
-                elementwise=elementwise,
+                arguments=tuple((a[1], a[0]) for a in rest if a[0] != "varying"),
+                predictions=predictions,
+                row_shape=row_shape,
             )
         )
     return found
@@ -92,14 +174,14 @@ def check_literals(family: str, text: str) -> None:
     """Refuse whole-number literals in formulas: Cython would make doubles of them."""
     for number, line in enumerate(text.split("\n"), 1):
         code = line.partition("#")[0].replace("[0]", "")
-        if re.search(r"(?<![\w.])\d+(?![\w.])", code):
+        if re.search(r"(?<![\w.])(?<!\de[+-])\d+(?:e[+-]?\d+)?(?![\w.])", code):
             raise ValueError(f"{family}.pxi:{number}: write a whole number as 1.0, not as 1")
 
 
 def typed(text: str, suffix: str) -> str:
     """Expand ``text``, written for ``real``, for one type."""
     ctype = TYPES[suffix]
-    names = set(re.findall(r"^cdef (?:inline )?\w+ (\w+)\(", text, re.MULTILINE))
+    names = set(re.findall(r"^cdef (?:inline )?\w+\*? (\w+)\(", text, re.MULTILINE))
     names |= set(re.findall(r"^    (?:real|void) (\w+)\(", text, re.MULTILINE))
     text = re.sub(rf"\b({'|'.join(sorted(names))})(?=\()", rf"\1_{suffix}", text)
     # Cython makes a C loop of range() only when it knows the step's sign.
@@ -152,15 +234,38 @@ def elementwise_loops(formula: Formula, signature_order: list[str]) -> list[str]
     return loops
 
 
-def softmax_loops(formula: Formula) -> str:
-    """Return the loops around a formula of a softmax probability."""
-    return Template(read("loops/softmax")).substitute(
-        loop_block=f"{formula.name}_block",
-        loop_row=f"{formula.name}_row",
+def row_loops(formula: Formula) -> str:
+    """Return the loops around a formula of rows of classes."""
+    assert formula.row_shape is not None
+    return Template(read(f"loops/{formula.row_shape.template}")).substitute(
+        {f"loop_{name}": f"{formula.name}_{name}" for name in formula.loops},
         formula=formula.name,
         declarations=parameter_lines(formula).replace("parameters[", "tile.parameters["),
-        arguments="".join(f", {name}" for name, _ in formula.parameters),
+        arguments="".join(f", {name}" for name, _ in formula.arguments),
     )
+
+
+def pair_loops(formula: Formula) -> list[str]:
+    """Return the loops around a formula of two predictions for one target."""
+    loops = []
+    for name in PAIR_LOOPS:
+        stored = name.split("_")
+        element = [line for output in stored for line in PAIR_OUTPUTS[output]]
+        stores = [store for output in stored for store in PAIR_STORES[output]]
+        loops.append(
+            Template(read("loops/pairs")).substitute(
+                loop=f"{formula.name}_{name}",
+                formula=formula.name,
+                declarations=parameter_lines(formula).replace("parameters[", "tile.parameters["),
+                arguments="".join(f", {name}" for name, _ in formula.parameters),
+                tangent="tangent" if name == "product" else "logits",
+                element="\n            ".join(element),
+                stores="\n        ".join(
+                    f"memcpy({place}, {lanes}, sizeof({lanes}))" for lanes, place in stores
+                ),
+            )
+        )
+    return loops
 
 
 def argument_names(text: str, formula: Formula) -> list[str]:
@@ -180,7 +285,9 @@ def expand() -> str:
     families = {family: read(family) for family in FAMILIES}
     vocabulary = read("vocabulary")
     words = re.findall(r"^    real (\w+)\(real x\)$", vocabulary, re.MULTILINE)
-    shared = ("tile_arithmetic", "softmax_rows", "softmax_soft_targets", "linear_softmax")
+    shared = (
+        "tile_arithmetic", "softmax_rows", "softmax_soft_targets", "linear_softmax", "rows",
+    )  # fmt: skip
     body = [vocabulary, *(read(f"loops/{name}") for name in shared)]
     body += families.values()
     body += [Template(read("loops/unary")).substitute(loop=f"{w}_loop", formula=w) for w in words]
@@ -195,8 +302,10 @@ def expand() -> str:
             everything[formula.name] = (family, formula)
             if formula.elementwise:
                 body += elementwise_loops(formula, argument_names(text, formula))
+            elif formula.predictions:
+                body += pair_loops(formula)
             else:
-                body.append(softmax_loops(formula))
+                body.append(row_loops(formula))
     text = "\n\n".join(body)
     half = read("loops/half_out")
     labels = [read("loops/labels")]
@@ -219,13 +328,13 @@ def table(
     """Return the module's tables: names to the addresses of tile functions."""
     lines = ["FORMULAS = {"]
     for name, (family, formula) in everything.items():
-        parts = LOOPS if formula.elementwise else ("block", "row")
         lines.append(f"    {name!r}: {{")
         lines.append(f"        'family': {family!r}, 'elementwise': {formula.elementwise},")
+        lines.append(f"        'predictions': {formula.predictions!r},")
         lines.append(f"        'parameters': {tuple(n for n, _ in formula.parameters)!r},")
-        lines.append(f"        'varying': {formula.varying!r},")
+        lines.append(f"        'varying': {formula.varying!r}, 'loops': {formula.loops!r},")
         for suffix in TYPES:
-            functions = ", ".join(address(f"{name}_{part}_{suffix}") for part in parts)
+            functions = ", ".join(address(f"{name}_{part}_{suffix}") for part in formula.loops)
             lines.append(f"        {suffix!r}: ({functions},),")
         lines.append("    },")
     lines.append("}")

@@ -114,10 +114,11 @@ def plan(needs: Needs, memory: int | None) -> Plan:
             left = bound - needs.bytes(width, stages, spare + more)
             if left < 0:
                 break
-            kept = again = 0
+            kept, again = 0, 0.0
             if needs.gradients and width < needs.classes:
                 kept = min(left // (needs.classes * needs.size), more)
-                again = more - kept + PRODUCT_COST if kept < more else 0
+            if needs.gradients and kept < more:
+                again = (more - kept + PRODUCT_COST) * (1 - width / needs.classes)
             cost = stages * again + STAGE_COST * (stages - 1) + TILE_COST * needs.rows / width
             plans.append((cost, width, more, kept))
     if not plans:

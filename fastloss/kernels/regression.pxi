@@ -10,21 +10,59 @@ cdef inline void squared_error(real prediction, real target, double factor,
     hessian[0] = slope
 
 
-cdef inline void absolute_error(real prediction, real target,
+cdef inline void absolute_error(real prediction, real target, double curvature,
                                 real* value, real* gradient, real* hessian) noexcept nogil:
     cdef real residual = prediction - target
     value[0] = fabs(residual)
     gradient[0] = sign_of(residual)
-    hessian[0] = 0.0
+    hessian[0] = <real>curvature
 
 
-cdef inline void huber(real prediction, real target, real delta,
+# Where a Hessian can be chosen, `majorize` is 1 for psi(r) / r, the weight of iteratively reweighted
+# least squares, and 0 for the second derivative: blended, because a condition that is the same for
+# all elements would keep the loop scalar.
+#
+# Several losses fade as r / c grows. What they are made of is then taken from m = min(r / c, c / r),
+# which neither overflows nor loses what is far below c: 1 / (1 + x^2) is m^2 / (1 + m^2) for
+# m = 1 / x, for one. The two ends of m are chosen before its division, and agree where they meet.
+
+
+cdef inline void huber(real prediction, real target, real delta, double unit, double majorize,
                        real* value, real* gradient, real* hessian) noexcept nogil:
     cdef real residual = prediction - target
+    cdef real size = fabs(residual)
     cdef real clipped = clip(residual, -delta, delta)
+    cdef bint near = size <= delta
+    cdef real weight = delta / (delta if near else size)
     value[0] = clipped * (residual - 0.5 * clipped)
     gradient[0] = clipped
-    hessian[0] = 1.0 if fabs(residual) <= delta else 0.0
+    hessian[0] = 1.0 if near else multiply_add(<real>majorize, weight, <real>unit)
+
+
+cdef inline void smooth_l1(real prediction, real target, real beta,
+                           real* value, real* gradient, real* hessian) noexcept nogil:
+    cdef real residual = prediction - target
+    cdef real slope = clip(residual / beta, -1.0, 1.0)
+    value[0] = slope * (residual - 0.5 * clip(residual, -beta, beta))
+    gradient[0] = slope
+    hessian[0] = 1.0 / beta if fabs(residual) <= beta else 0.0
+
+
+cdef inline void pseudo_huber(real prediction, real target, real delta, double majorize,
+                              real* value, real* gradient, real* hessian) noexcept nogil:
+    # delta^2 (sqrt(1 + x^2) - 1) = |r| x / (1 / x + sqrt(1 + 1 / x^2)) delta / x for x = |r| / delta.
+    cdef real residual = prediction - target
+    cdef real size = fabs(residual)
+    cdef real exact = 1.0 - majorize
+    cdef bint near = size < delta
+    cdef real small = size if near else delta
+    cdef real m = small / (delta if near else size)
+    cdef real one = 1.0 if near else m
+    cdef real root = sqrt(multiply_add(m, m, 1.0))
+    cdef real weight = one / root
+    value[0] = size * (small / (one + root))
+    gradient[0] = flip_sign(small / root, residual)
+    hessian[0] = weight * multiply_add(exact, weight * weight, <real>majorize)
 
 
 cdef inline void log_cosh(real prediction, real target,
@@ -48,12 +86,290 @@ cdef inline void log_cosh(real prediction, real target,
     hessian[0] = 4.0 * e / ((1.0 + e) * (1.0 + e))
 
 
-cdef inline void pinball(real prediction, real target, double quantile,
+cdef inline void pinball(real prediction, real target, varying over, varying under,
+                         double curvature,
                          real* value, real* gradient, real* hessian) noexcept nogil:
+    # The slopes are 1 - quantile and -quantile.
     cdef real residual = prediction - target
-    # 1 - quantile in double: 1 - 0.9f would be two ulp away from 0.1f.
-    cdef real over = 1.0 - quantile
-    cdef real under = -quantile
     value[0] = over * residual if residual > 0.0 else under * residual
     gradient[0] = over if residual > 0.0 else (under if residual < 0.0 else residual)
-    hessian[0] = 0.0
+    hessian[0] = <real>curvature
+
+
+cdef inline void smooth_pinball(real prediction, real target, double quantile, real bandwidth,
+                                double majorize,
+                                real* value, real* gradient, real* hessian) noexcept nogil:
+    # With x = |r| / bandwidth and e = exp(-x), softplus(r / bandwidth) is log1p(e), and above 0 also
+    # x. The gradient is put over the common denominator 1 + e: s(x) - q loses digits where it is
+    # small. The weight is tanh(x / 2) / (2 x bandwidth), and 1 / (4 bandwidth) at 0.
+    cdef real residual = prediction - target
+    cdef real over = 1.0 - quantile
+    cdef real under = quantile
+    cdef real exact = 1.0 - majorize
+    cdef bint above = residual > 0.0
+    cdef real size = fabs(residual)
+    cdef real x = size / bandwidth
+    cdef real e = exp_nonpositive(-x)
+    cdef real one_plus_e = 1.0 + e
+    cdef real near = over if above else under
+    cdef real far = under if above else over
+    cdef real slope = multiply_add(-far, e, near) / one_plus_e
+    cdef real fall = (-expm1(-x) if x > 0.0 else 1.0) / (x if x > 0.0 else 1.0)
+    value[0] = multiply_add(bandwidth, log1p_unit(e), near * size)
+    gradient[0] = slope if above else -slope
+    hessian[0] = (exact * (e / one_plus_e) + <real>(0.5 * majorize) * fall) / (one_plus_e * bandwidth)
+
+
+cdef inline void expectile(real prediction, real target, varying over, varying under,
+                           double factor,
+                           real* value, real* gradient, real* hessian) noexcept nogil:
+    cdef real residual = prediction - target
+    cdef real share = <real>factor * (over if residual >= 0.0 else under)
+    value[0] = share * (residual * residual)
+    gradient[0] = 2.0 * share * residual
+    hessian[0] = 2.0 * share
+
+
+cdef inline void fair(real prediction, real target, double c, double majorize,
+                      real* value, real* gradient, real* hessian) noexcept nogil:
+    cdef real residual = prediction - target
+    cdef real size = fabs(residual)
+    cdef real scale = c
+    cdef real square = c * c
+    cdef real exact = 1.0 - majorize
+    cdef bint near = size < scale
+    cdef real m = (size if near else scale) / (scale if near else size)
+    cdef real one_plus_m = 1.0 + m
+    cdef real weight = (1.0 if near else m) / one_plus_m
+    value[0] = square * log1p_gap(size / scale)
+    gradient[0] = flip_sign(scale * ((m if near else 1.0) / one_plus_m), residual)
+    hessian[0] = weight * multiply_add(exact, weight, <real>majorize)
+
+
+cdef inline void absolute_percentage_error(real prediction, real target, double eps, double scale,
+                                           double curvature,
+                                           real* value, real* gradient, real* hessian) noexcept nogil:
+    cdef real residual = prediction - target
+    cdef real lower = eps
+    cdef real factor = scale
+    cdef real whole = fabs(target)
+    cdef real base = lower if whole < lower else whole
+    value[0] = factor * (fabs(residual) / base)
+    gradient[0] = sign_of(residual) * (factor / base)
+    hessian[0] = <real>curvature
+
+
+cdef inline void symmetric_absolute_percentage_error(
+        real prediction, real target, double scale,
+        real* value, real* gradient, real* hessian) noexcept nogil:
+    # The quotient rule leaves |y| (1 + sign p sign y) in the numerators: nothing cancels.
+    cdef real residual = prediction - target
+    cdef real factor = 2.0 * scale
+    cdef real whole = fabs(prediction) + fabs(target)
+    cdef real base = 1.0 if whole == 0.0 else whole
+    cdef real sign = sign_of(prediction)
+    cdef real share = (1.0 + sign * sign_of(target)) * fabs(target) / base
+    cdef real side = factor * sign_of(residual)
+    value[0] = factor * (fabs(residual) / base)
+    gradient[0] = side * share / base
+    hessian[0] = -2.0 * side * sign * share / base / base
+
+
+cdef inline void squared_log_error(real prediction, real target, double lower, double factor,
+                                   real* value, real* gradient, real* hessian) noexcept nogil:
+    # log(1 + p) - log(1 + y) = log1p((p - y) / (1 + y)), and where p < y the same with both changed
+    # round, so that the logarithm's argument is never next to -1.
+    cdef real bound = lower
+    cdef real slope = 2.0 * factor
+    cdef bint flat = prediction < bound
+    cdef real p = bound if flat else prediction
+    cdef real y = bound if target < bound else target
+    cdef real residual = p - y
+    cdef real smaller = p if residual < 0.0 else y
+    cdef real ratio = flip_sign(log1p(fabs(residual) / (1.0 + smaller)), residual)
+    cdef real base = 1.0 + p
+    value[0] = <real>factor * (ratio * ratio)
+    gradient[0] = 0.0 if flat else slope * ratio / base
+    hessian[0] = 0.0 if flat else slope * (1.0 - ratio) / base / base
+
+
+cdef inline void epsilon_insensitive(real prediction, real target, real epsilon, double curvature,
+                                     real* value, real* gradient, real* hessian) noexcept nogil:
+    cdef real residual = prediction - target
+    cdef real size = fabs(residual)
+    cdef bint inside = size <= epsilon
+    value[0] = 0.0 if inside else size - epsilon
+    gradient[0] = 0.0 if inside else sign_of(residual)
+    hessian[0] = <real>curvature
+
+
+cdef inline void squared_epsilon_insensitive(real prediction, real target, real epsilon,
+                                             double factor,
+                                             real* value, real* gradient, real* hessian) noexcept nogil:
+    cdef real residual = prediction - target
+    cdef real slope = 2.0 * factor
+    cdef real size = fabs(residual)
+    cdef bint inside = size <= epsilon
+    cdef real excess = 0.0 if inside else size - epsilon
+    value[0] = <real>factor * (excess * excess)
+    gradient[0] = flip_sign(slope * excess, residual)
+    hessian[0] = 0.0 if inside else slope
+
+
+cdef inline void cauchy(real prediction, real target, double c, double majorize,
+                        real* value, real* gradient, real* hessian) noexcept nogil:
+    cdef real residual = prediction - target
+    cdef real size = fabs(residual)
+    cdef real scale = c
+    cdef real square = c * c
+    cdef real exact = 1.0 - majorize
+    cdef bint near = size < scale
+    cdef real large = scale if near else size
+    cdef real m = (size if near else scale) / large
+    cdef real one_plus = multiply_add(m, m, 1.0)
+    cdef real weight = (1.0 if near else m * m) / one_plus
+    cdef real bend = (1.0 - m) * (1.0 + m) / one_plus
+    value[0] = square * (log(large / scale) + 0.5 * log1p_unit(m * m))
+    gradient[0] = flip_sign(scale * (m / one_plus), residual)
+    hessian[0] = weight * multiply_add(exact, bend if near else -bend, <real>majorize)
+
+
+cdef inline void geman_mc_clure(real prediction, real target, double c, double majorize,
+                               real* value, real* gradient, real* hessian) noexcept nogil:
+    cdef real residual = prediction - target
+    cdef real size = fabs(residual)
+    cdef real scale = c
+    cdef real half_square = 0.5 * (c * c)
+    cdef real exact = 1.0 - majorize
+    cdef bint near = size < scale
+    cdef real m = (size if near else scale) / (scale if near else size)
+    cdef real square = m * m
+    cdef real one_plus = 1.0 + square
+    cdef real root = (1.0 if near else square) / one_plus
+    cdef real bend = multiply_add(
+        -3.0, square if near else 1.0, 1.0 if near else square) / one_plus
+    value[0] = half_square * ((square if near else 1.0) / one_plus)
+    gradient[0] = flip_sign(scale * (m * (root / one_plus)), residual)
+    hessian[0] = root * root * multiply_add(exact, bend, <real>majorize)
+
+
+cdef inline void welsch(real prediction, real target, double rate, double factor, double majorize,
+                        real* value, real* gradient, real* hessian) noexcept nogil:
+    # factor (1 - exp(-u)) with u = rate r^2. `product` because exp(-u) = 0 meets infinities.
+    cdef real residual = prediction - target
+    cdef real slope = 2.0 * (rate * factor)
+    cdef real exact = 1.0 - majorize
+    cdef real u = (<real>rate * residual) * residual
+    cdef real e = exp_nonpositive(-u)
+    value[0] = -<real>factor * expm1(-u)
+    gradient[0] = product(e, slope * residual)
+    hessian[0] = product(e, slope * multiply_add(exact, 1.0 - 2.0 * u, <real>majorize))
+
+
+cdef inline void tukey(real prediction, real target, double c, double majorize,
+                       real* value, real* gradient, real* hessian) noexcept nogil:
+    # 1 - u for u = r^2 / c^2 is (c - |r|) (c + |r|) / c^2, which keeps its digits near the edge, from
+    # which on it is 0.
+    cdef real residual = prediction - target
+    cdef real size = fabs(residual)
+    cdef real scale = c
+    cdef real inverse = 1.0 / (c * c)
+    cdef real sixth = c * c / 6.0
+    cdef real exact = 1.0 - majorize
+    cdef real inner = scale if size > scale else size
+    cdef real u = inner * inner * inverse
+    cdef real rest = (scale - inner) * (scale + inner) * inverse
+    value[0] = sixth * (u * multiply_add(-u, 3.0 - u, 3.0))
+    gradient[0] = product(rest * rest, residual)
+    hessian[0] = rest * multiply_add(-4.0 * exact, u, rest)
+
+
+cdef inline void lq(real prediction, real target, double exponent, double coefficient,
+                    double curvature,
+                    real* value, real* gradient, real* hessian) noexcept nogil:
+    # |r|^q = |r| |r|^(q - 1), and the Hessian is coefficient |r|^curvature. Exponents are in two parts.
+    cdef real residual = prediction - target
+    cdef real size = fabs(residual)
+    cdef real high = log_high(size)
+    cdef real low = log_low(size)
+    cdef real q = exponent
+    cdef real slope = exponent - 1.0
+    cdef real slope_low = (exponent - 1.0) - slope
+    cdef real bend = curvature
+    cdef real bend_low = curvature - bend
+    cdef real power = exp_product(slope, slope_low, high, low, 0.0)
+    value[0] = size * power
+    gradient[0] = flip_sign(q * power, residual)
+    hessian[0] = <real>coefficient * exp_product(bend, bend_low, high, low, 0.0)
+
+
+cdef inline void barron(real prediction, real target, double alpha, double half_gap,
+                        double inverse, double rate, double slope, double majorize,
+                        real* value, real* gradient, real* hessian) noexcept nogil:
+    # With b = |alpha - 2| = 2 half_gap and s = rate r^2 = r^2 / (b c^2) = x^2, the loss is
+    # half_gap (exp(E) - 1) / (alpha / 2) for E = alpha / 2 log(1 + s). Where s > 1,
+    # log(1 + s) = 2 log x + log(1 + 1 / s), so that no square overflows; the first term goes into
+    # exponentials in two parts, because its error would count as often as it is large. A small E
+    # leaves half_gap log(1 + s) (1 + E / 2): alpha = 0 is no special case. The derivatives are
+    # slope r (1 + s)^(alpha / 2 - 1), where r = x / inverse goes into the power for s > 1, and that
+    # over r, times (1 + (alpha - 1) s) / (1 + s).
+    cdef real residual = prediction - target
+    cdef real size = fabs(residual)
+    cdef real shape = alpha
+    cdef real shape_low = alpha - shape
+    cdef real half = 0.5 * alpha
+    cdef real pull = alpha - 1.0
+    cdef real pull_low = ((alpha - 1.0) - pull) + (alpha - ((alpha - 1.0) + 1.0))
+    cdef real double_fall = alpha - 2.0
+    cdef real double_fall_low = ((alpha - 2.0) - double_fall) + (alpha - ((alpha - 2.0) + 2.0))
+    cdef real fall = 0.5 * alpha - 1.0
+    cdef real gap = half_gap
+    cdef real scale = slope
+    cdef real edge = slope / inverse
+    cdef real exact = 1.0 - majorize
+    cdef real s = (<real>rate * size) * size
+    cdef bint near = s <= 1.0
+    cdef real m = (s if near else 1.0) / (1.0 if near else s)
+    cdef real one_plus_m = 1.0 + m
+    cdef real x = 1.0 if near else <real>inverse * size
+    cdef real high = log_high(x)
+    cdef real low = log_low(x)
+    cdef real rest = log1p_unit(m)
+    cdef real logarithm = 2.0 * high + rest
+    cdef real small = half * logarithm
+    cdef bint flat = fabs(small) < 1.0e-8
+    cdef real plain = logarithm * multiply_add(0.5, small, 1.0) + (size if high > 1.0e29 else 0.0)
+    cdef real risen = expm1_product(shape, shape_low, high, low, half * rest)
+    cdef real force = exp_product(pull, pull_low, high, low, fall * rest)
+    cdef real weight = scale * exp_product(double_fall, double_fall_low, high, low, fall * rest)
+    cdef real bend = multiply_add(pull, m if near else 1.0, 1.0 if near else m) / one_plus_m
+    value[0] = gap * ((plain if flat else risen) / (1.0 if flat else half))
+    gradient[0] = flip_sign(force * (scale * size if near else edge), residual)
+    hessian[0] = weight * multiply_add(exact, bend, <real>majorize)
+
+
+cdef inline void wing(real prediction, real target, real width, real curvature,
+                      real* value, real* gradient, real* hessian) noexcept nogil:
+    # Beyond the width the loss goes on by size - width: no constant is subtracted.
+    cdef real residual = prediction - target
+    cdef real size = fabs(residual)
+    cdef bint far = size >= width
+    cdef real inner = width if far else size
+    cdef real base = curvature + inner
+    value[0] = multiply_add(width, log1p(inner / curvature), size - inner)
+    gradient[0] = sign_of(residual) * (1.0 if far else width / base)
+    hessian[0] = 0.0 if far else -width / base / base
+
+
+cdef inline void log_linear_quantile(real prediction, real target, double quantile,
+                                     real* value, real* gradient, real* hessian) noexcept nogil:
+    # The exponential as a square: its product with a slope below 1 may be finite where it is not.
+    cdef real root = exp(0.5 * prediction)
+    cdef real residual = root * root - target
+    cdef real over = 1.0 - quantile
+    cdef real under = -quantile
+    cdef real slope = over if residual > 0.0 else (under if residual < 0.0 else residual)
+    cdef real pull = slope * root * root
+    value[0] = pull - slope * target
+    gradient[0] = pull
+    hessian[0] = pull

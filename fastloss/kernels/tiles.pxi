@@ -20,24 +20,28 @@ cdef enum:
     # Up to so many classes a row is too short to vectorise along: work across rows instead. Beyond,
     # transposing costs more than what a row has to itself.
     FEW_CLASSES = 128
+    SCRATCH_ROWS = 6
     # So many additions stay in real before a sum goes on in double.
     SHORT_SUM = 32
 
 # Rows over classes, as a softmax formula's tile function takes them: either one row whose classes
-# are contiguous, or a block of `rows` rows (a multiple of LANES) with class k at k * stride.
+# are contiguous, or a block of `rows` rows (a multiple of LANES) with class k at k * stride. Several
+# predictions for one target are a block too: the classes are the predictions, and the logits may be
+# any numbers.
 cdef struct ClassTile:
     Py_ssize_t rows
     Py_ssize_t classes
     Py_ssize_t stride
     void* logits                    # a block's are replaced by exponentials, and these by the gradient
     void* exponentials              # a row's, for the time being
+    void* scratch                   # SCRATCH_ROWS more of them, of a formula that has rows alone
     # Of the row or block that will probably follow, to be fetched meanwhile; NULL. In bytes, from a
     # block's row to its next, and to the LANES rows of the next class.
     const char* next_logits
     Py_ssize_t next_row
     Py_ssize_t next_class
     const void* probabilities       # of the targets; NULL when there are labels
-    const void* label               # per row of a block, as reals; -1: ignored
+    const void* label               # per row of a block, as reals; -1: ignored. Or the target
     Py_ssize_t ignored              # how many of the block's rows are
     Py_ssize_t row_label            # the same of a single row, never ignored
     const void* label_weight        # per row, the class weight of the label

@@ -1,4 +1,5 @@
-/* Elementary functions for the inner loops of the kernels, at most 1 ulp from the true value.
+/* Functions for the inner loops of the kernels, at most 1 ulp from the true value if elementary and
+ * at most 2 if not.
  *
  * Plain C11 without intrinsics, tables, branches or calls, so that a compiler turns
  *
@@ -247,6 +248,25 @@ FASTLOSS_INLINE pair_f64 exact_sum_f64(double a, double b)
     return (pair_f64){sum, (a - (sum - b_part)) + (b - b_part)};
 }
 
+/* factor * x + more, with as few roundings as there can be. */
+FASTLOSS_INLINE float times_pair_f32(float factor, pair_f32 x, float more)
+{
+#if FASTLOSS_FMA
+    return __builtin_fmaf(factor, x.high, __builtin_fmaf(factor, x.low, more));
+#else
+    return factor * (x.high + x.low) + more;
+#endif
+}
+
+FASTLOSS_INLINE double times_pair_f64(double factor, pair_f64 x, double more)
+{
+#if FASTLOSS_FMA
+    return __builtin_fma(factor, x.high, __builtin_fma(factor, x.low, more));
+#else
+    return factor * (x.high + x.low) + more;
+#endif
+}
+
 /* The quotient of two pairs, for one division: what the reciprocal and its product got wrong is in
  * the remainder, and the remainder needs no more than the reciprocal's own accuracy. */
 FASTLOSS_INLINE float quotient_f32(pair_f32 numerator, pair_f32 denominator)
@@ -461,11 +481,11 @@ FASTLOSS_INLINE double expm1_f64(double x)
  * x = 2^k (1 + f) with 1 + f in [3/4, 3/2), and log x = k ln2 + log(1 + f).
  */
 
-/* k ln2 + log(1 + f + f_low), where log(1 + f) = f - f^2/2 + f^3 c(f), c minimax for the relative
+/* k ln2 + log(1 + f + f_low) as a pair, where log(1 + f) = f - f^2/2 + f^3 c(f), c minimax for the relative
  * error: 2^-27.6 and 2^-56.6. k times the high part of ln2 is exact, and larger than f unless
  * k = 0. The half stays apart from c and is added last: as a coefficient it would round twice
  * more. */
-FASTLOSS_INLINE float log_sum_f32(float k, float f, float f_low)
+FASTLOSS_INLINE pair_f32 log_sum_f32(float k, float f, float f_low)
 {
     const float square = f * f;
     float c = -0x1.71daaap-5f;
@@ -479,10 +499,10 @@ FASTLOSS_INLINE float log_sum_f32(float k, float f, float f_low)
     const pair_f32 sum = ordered_sum_f32(k * 0x1.62e4p-1f, f);
     const float low = multiply_add_f32(k, 0x1.7f7d1cp-20f, sum.low + f_low);
     const float tail = multiply_add_f32(square * f, c, low);
-    return sum.high + multiply_add_f32(square, -0.5f, tail);
+    return (pair_f32){sum.high, multiply_add_f32(square, -0.5f, tail)};
 }
 
-FASTLOSS_INLINE double log_sum_f64(double k, double f, double f_low)
+FASTLOSS_INLINE pair_f64 log_sum_f64(double k, double f, double f_low)
 {
     const double square = f * f;
     double even = -0x1.e16d4f7dea10cp-6;
@@ -508,7 +528,7 @@ FASTLOSS_INLINE double log_sum_f64(double k, double f, double f_low)
     const pair_f64 sum = ordered_sum_f64(k * 0x1.62e42fefa38p-1, f);
     const double low = multiply_add_f64(k, 0x1.ef35793c7673p-45, sum.low + f_low);
     const double tail = multiply_add_f64(square * f, c, low);
-    return sum.high + multiply_add_f64(square, -0.5, tail);
+    return (pair_f64){sum.high, multiply_add_f64(square, -0.5, tail)};
 }
 
 /* k << (width of the fraction), of the k for which 2^-k x is in [3/4, 3/2). */
@@ -535,27 +555,38 @@ FASTLOSS_INLINE double exponent_to_double(uint64_t exponent)
     return double_of_bits(biased | EXPONENT_F64(52)) - (0x1p52 + 1023.0);
 }
 
-FASTLOSS_INLINE float log_f32(float x)
+/* log x of a positive finite x. */
+FASTLOSS_INLINE pair_f32 log_pair_f32(float x)
 {
     const float normal = x < 0x1p-126f ? x * 0x1p24f : x;
     const float shift = x < 0x1p-126f ? 24.0f : 0.0f;
     const uint32_t exponent = log_exponent_f32(normal);
     const float f = float_of_bits(bits_f32(normal) - exponent) - 1.0f;
-    const float result = log_sum_f32(exponent_to_float(exponent) - shift, f, -0.0f);
-    const float undefined = x == 0.0f ? -INFINITY : NAN;
-    const float positive = x > 0.0f ? result : undefined;
-    return x < INFINITY ? positive : x;
+    return log_sum_f32(exponent_to_float(exponent) - shift, f, -0.0f);
 }
 
-FASTLOSS_INLINE double log_f64(double x)
+FASTLOSS_INLINE pair_f64 log_pair_f64(double x)
 {
     const double normal = x < 0x1p-1022 ? x * 0x1p53 : x;
     const double shift = x < 0x1p-1022 ? 53.0 : 0.0;
     const uint64_t exponent = log_exponent_f64(normal);
     const double f = double_of_bits(bits_f64(normal) - exponent) - 1.0;
-    const double result = log_sum_f64(exponent_to_double(exponent) - shift, f, -0.0);
+    return log_sum_f64(exponent_to_double(exponent) - shift, f, -0.0);
+}
+
+FASTLOSS_INLINE float log_f32(float x)
+{
+    const pair_f32 sum = log_pair_f32(x);
+    const float undefined = x == 0.0f ? -INFINITY : NAN;
+    const float positive = x > 0.0f ? sum.high + sum.low : undefined;
+    return x < INFINITY ? positive : x;
+}
+
+FASTLOSS_INLINE double log_f64(double x)
+{
+    const pair_f64 sum = log_pair_f64(x);
     const double undefined = x == 0.0 ? -(double)INFINITY : (double)NAN;
-    const double positive = x > 0.0 ? result : undefined;
+    const double positive = x > 0.0 ? sum.high + sum.low : undefined;
     return x < (double)INFINITY ? positive : x;
 }
 
@@ -572,8 +603,8 @@ FASTLOSS_INLINE float log1p_f32(float x)
     const float power = float_of_bits(EXPONENT_F32(0) - exponent);
     const float shift = at_most_f32(1.0f - power, 1.0f);
     const float f = scaled - shift;
-    const float sum = log_sum_f32(exponent_to_float(exponent), f, scaled - (f + shift));
-    const float result = with_sign_f32(sum, x);
+    const pair_f32 sum = log_sum_f32(exponent_to_float(exponent), f, scaled - (f + shift));
+    const float result = with_sign_f32(sum.high + sum.low, x);
     const float undefined = x == -1.0f ? -INFINITY : NAN;
     const float defined = x > -1.0f ? result : undefined;
     return x < INFINITY ? defined : x;
@@ -586,36 +617,37 @@ FASTLOSS_INLINE double log1p_f64(double x)
     const double power = double_of_bits(EXPONENT_F64(0) - exponent);
     const double shift = at_most_f64(1.0 - power, 1.0);
     const double f = scaled - shift;
-    const double sum = log_sum_f64(exponent_to_double(exponent), f, scaled - (f + shift));
-    const double result = with_sign_f64(sum, x);
+    const pair_f64 sum = log_sum_f64(exponent_to_double(exponent), f, scaled - (f + shift));
+    const double result = with_sign_f64(sum.high + sum.low, x);
     const double undefined = x == -1.0 ? -(double)INFINITY : (double)NAN;
     const double defined = x > -1.0 ? result : undefined;
     return x < (double)INFINITY ? defined : x;
 }
 
+typedef struct { float s, rest, tail; } halved_f32;
+typedef struct { double s, rest, tail; } halved_f64;
+
 /* log(1 + x) on the whole of [+0, 1], from s = x / (2 + x) = tanh of its half: 2 s + s^3 q(s^2), q
  * minimax for the relative error, 2^-27.7 and 2^-59.4. s^2 is at most 1/9, so half as many terms do
  * as the logarithm takes in x, and the division costs less than they. 2 s is the high part, for it
  * has no rounding but that of s; what it leaves of x, x = 2 s + s x + rest, is known without error,
- * and rest - s rest is what the logarithm lacks. */
-FASTLOSS_INLINE pair_f32 log1p_unit_pair_f32(float x)
+ * and rest - s rest is what the logarithm lacks: log(1 + x) = 2 s + rest + s tail. */
+FASTLOSS_INLINE halved_f32 halve_log1p_f32(float x)
 {
     const float s = x / (2.0f + x);
-    const float twice = s + s;
-    const float rest = remainder_f32(x - twice, s, x);
+    const float rest = remainder_f32(x - (s + s), s, x);
     const float square = s * s;
     float q = 0x1.1eca32p-2f;
     q = multiply_add_f32(q, square, 0x1.1ec03ep-2f);
     q = multiply_add_f32(q, square, 0x1.99d1ccp-2f);
     q = multiply_add_f32(q, square, 0x1.555502p-1f);
-    return (pair_f32){twice, multiply_add_f32(multiply_add_f32(q, square, -rest), s, rest)};
+    return (halved_f32){s, rest, multiply_add_f32(q, square, -rest)};
 }
 
-FASTLOSS_INLINE pair_f64 log1p_unit_pair_f64(double x)
+FASTLOSS_INLINE halved_f64 halve_log1p_f64(double x)
 {
     const double s = x / (2.0 + x);
-    const double twice = s + s;
-    const double rest = remainder_f64(x - twice, s, x);
+    const double rest = remainder_f64(x - (s + s), s, x);
     const double square = s * s, fourth = square * square;
     double odd = 0x1.5c789df390ce8p-3;
     double even = 0x1.55b172eed1ed2p-4;
@@ -628,7 +660,19 @@ FASTLOSS_INLINE pair_f64 log1p_unit_pair_f64(double x)
     odd = multiply_add_f64(odd, fourth, 0x1.99999999a074fp-2);
     even = multiply_add_f64(even, fourth, 0x1.5555555555535p-1);
     const double q = multiply_add_f64(odd, square, even);
-    return (pair_f64){twice, multiply_add_f64(multiply_add_f64(q, square, -rest), s, rest)};
+    return (halved_f64){s, rest, multiply_add_f64(q, square, -rest)};
+}
+
+FASTLOSS_INLINE pair_f32 log1p_unit_pair_f32(float x)
+{
+    const halved_f32 h = halve_log1p_f32(x);
+    return (pair_f32){h.s + h.s, multiply_add_f32(h.tail, h.s, h.rest)};
+}
+
+FASTLOSS_INLINE pair_f64 log1p_unit_pair_f64(double x)
+{
+    const halved_f64 h = halve_log1p_f64(x);
+    return (pair_f64){h.s + h.s, multiply_add_f64(h.tail, h.s, h.rest)};
 }
 
 FASTLOSS_INLINE float log1p_unit_f32(float x)
@@ -641,6 +685,19 @@ FASTLOSS_INLINE double log1p_unit_f64(double x)
 {
     const pair_f64 sum = log1p_unit_pair_f64(x);
     return sum.high + sum.low;
+}
+
+/* x - log(1 + x) on [+0, 1], about x^2 / 2. */
+FASTLOSS_INLINE float log1p_unit_deficit_f32(float x)
+{
+    const halved_f32 h = halve_log1p_f32(x);
+    return multiply_add_f32(h.s, x, -h.s * h.tail);
+}
+
+FASTLOSS_INLINE double log1p_unit_deficit_f64(double x)
+{
+    const halved_f64 h = halve_log1p_f64(x);
+    return multiply_add_f64(h.s, x, -h.s * h.tail);
 }
 
 /* ---- Compositions ---------------------------------------------------------------------------
@@ -728,5 +785,476 @@ FASTLOSS_INLINE double softplus_f64(double x)
 
 FASTLOSS_INLINE float log_sigmoid_f32(float x) { return -softplus_f32(-x); }
 FASTLOSS_INLINE double log_sigmoid_f64(double x) { return -softplus_f64(-x); }
+
+/* x - log(1 + x) for x >= 0, within 2 ulp. On [0, 1] the logarithm comes as a pair whose high part is
+ * at least 2/3 x: subtracting that is exact. From the bound on, the logarithm is below half an ulp;
+ * and an infinite x stays so. */
+FASTLOSS_INLINE float log1p_gap_f32(float x)
+{
+    const pair_f32 log1p = log1p_unit_pair_f32(at_most_f32(x, 1.0f));
+    const float near = (x - log1p.high) - log1p.low;
+    const float far = x - (x < 0x1p32f ? log1p_f32(x) : 0.0f);
+    return x > 1.0f ? far : near;
+}
+
+FASTLOSS_INLINE double log1p_gap_f64(double x)
+{
+    const pair_f64 log1p = log1p_unit_pair_f64(at_most_f64(x, 1.0));
+    const double near = (x - log1p.high) - log1p.low;
+    const double far = x - (x < 0x1p64 ? log1p_f64(x) : 0.0);
+    return x > 1.0 ? far : near;
+}
+
+/* ---- The gamma function's family ------------------------------------------------------------
+ * lgamma = log Gamma, its derivative digamma and its second derivative trigamma, for x >= 0; NaN
+ * below. Three ways, all of them computed and one chosen:
+ *
+ *   - On [1, 3) a polynomial in t = x - 2, of the function with its zeros divided out, so that a
+ *     zero costs no digits: lgamma / ((x - 1) (x - 2)), digamma / (x - zero), and trigamma times x,
+ *     which is flat.
+ *   - x < 1 is brought to [1, 2) by Gamma(x) = Gamma(x + 1) / x. In float64 what is in [3, 6) is
+ *     brought to [2, 3) by Gamma(x) = (x - 1) Gamma(x - 1), where nothing cancels but for trigamma,
+ *     which has a polynomial for all of [1, 6) instead.
+ *   - From 3 on in float32 and from 6 in float64, Stirling's series, of which a short polynomial in
+ *     1 / x^2 takes the place.
+ *
+ * The polynomials interpolate at Chebyshev's points; their relative errors are below 2^-26 and
+ * 2^-57 of the whole. The long ones come as pairs, a constant and the rest, which is smaller.
+ */
+
+FASTLOSS_INLINE pair_f32 lgamma_ratio_f32(float t)
+{
+    float c = 0x1.2f8676p-16f;
+    c = multiply_add_f32(c, t, -0x1.43a2fp-15f);
+    c = multiply_add_f32(c, t, 0x1.90aab8p-16f);
+    c = multiply_add_f32(c, t, -0x1.bb4078p-15f);
+    c = multiply_add_f32(c, t, 0x1.921b76p-13f);
+    c = multiply_add_f32(c, t, -0x1.bdce72p-12f);
+    c = multiply_add_f32(c, t, 0x1.de765cp-11f);
+    c = multiply_add_f32(c, t, -0x1.138b8cp-9f);
+    c = multiply_add_f32(c, t, 0x1.479d3cp-8f);
+    c = multiply_add_f32(c, t, -0x1.95d47p-7f);
+    c = multiply_add_f32(c, t, 0x1.0e0c98p-5f);
+    c = multiply_add_f32(c, t, -0x1.9ae64ap-4f);
+    return (pair_f32){0x1.b0ee6p-2f, multiply_add_f32(c, t, 0x1.c824f4p-28f)};
+}
+
+FASTLOSS_INLINE pair_f64 lgamma_ratio_f64(double t)
+{
+    const double square = t * t;
+    double even = 0x1.b3541ab65bdbfp-32;
+    double odd = -0x1.c035341ec058fp-31;
+    even = multiply_add_f64(even, square, -0x1.47270e5e1fb65p-30);
+    odd = multiply_add_f64(odd, square, 0x1.4ff438323b2c8p-29);
+    even = multiply_add_f64(even, square, 0x1.27da3df04045p-28);
+    odd = multiply_add_f64(odd, square, -0x1.3103f029c7bap-27);
+    even = multiply_add_f64(even, square, 0x1.a42ed3de5b793p-32);
+    odd = multiply_add_f64(odd, square, -0x1.f849c85b95e9dp-31);
+    even = multiply_add_f64(even, square, 0x1.ab61d22cc9788p-26);
+    odd = multiply_add_f64(odd, square, -0x1.bdb9f4ce42d8dp-25);
+    even = multiply_add_f64(even, square, 0x1.7c7b8a89c3cd7p-24);
+    odd = multiply_add_f64(odd, square, -0x1.8ff67cc7ad32ep-23);
+    even = multiply_add_f64(even, square, 0x1.b2c54c428c424p-22);
+    odd = multiply_add_f64(odd, square, -0x1.cb3ff70f30455p-21);
+    even = multiply_add_f64(even, square, 0x1.e541e1a32fbd5p-20);
+    odd = multiply_add_f64(odd, square, -0x1.022302a40660bp-18);
+    even = multiply_add_f64(even, square, 0x1.13e4c880cb9a3p-17);
+    odd = multiply_add_f64(odd, square, -0x1.285110f192ea9p-16);
+    even = multiply_add_f64(even, square, 0x1.402f0a28deda1p-15);
+    odd = multiply_add_f64(odd, square, -0x1.5c86af6d067p-14);
+    even = multiply_add_f64(even, square, 0x1.7ed733d21cbf4p-13);
+    odd = multiply_add_f64(odd, square, -0x1.a96a403976f3ap-12);
+    even = multiply_add_f64(even, square, 0x1.dfebcf8e001b7p-11);
+    odd = multiply_add_f64(odd, square, -0x1.145121f959a87p-9);
+    even = multiply_add_f64(even, square, 0x1.47974853aa7eap-8);
+    odd = multiply_add_f64(odd, square, -0x1.95ce223a9d24ap-7);
+    even = multiply_add_f64(even, square, 0x1.0e0c9df29353p-5);
+    odd = multiply_add_f64(odd, square, -0x1.9ae6509ea109ep-4);
+    const double low = multiply_add_f64(even, square, 0x1.6cb90701fbfabp-58);
+    return (pair_f64){0x1.b0ee6072093cep-2, multiply_add_f64(odd, t, low)};
+}
+
+FASTLOSS_INLINE pair_f32 digamma_ratio_f32(float t)
+{
+    float c = 0x1.efebdp-15f;
+    c = multiply_add_f32(c, t, -0x1.f01b8cp-14f);
+    c = multiply_add_f32(c, t, 0x1.f767b2p-17f);
+    c = multiply_add_f32(c, t, -0x1.fb68c4p-16f);
+    c = multiply_add_f32(c, t, 0x1.9ce1b2p-12f);
+    c = multiply_add_f32(c, t, -0x1.9e2cdep-11f);
+    c = multiply_add_f32(c, t, 0x1.5d92p-10f);
+    c = multiply_add_f32(c, t, -0x1.609f28p-9f);
+    c = multiply_add_f32(c, t, 0x1.6c38c2p-8f);
+    c = multiply_add_f32(c, t, -0x1.73e312p-7f);
+    c = multiply_add_f32(c, t, 0x1.80270ap-6f);
+    c = multiply_add_f32(c, t, -0x1.95e9f2p-5f);
+    c = multiply_add_f32(c, t, 0x1.be76b6p-4f);
+    c = multiply_add_f32(c, t, -0x1.0aff28p-2f);
+    return (pair_f32){0x1.9213d4p-1f, multiply_add_f32(c, t, 0x1.9cdae8p-27f)};
+}
+
+FASTLOSS_INLINE pair_f64 digamma_ratio_f64(double t)
+{
+    const double square = t * t;
+    double even = 0x1.77b0419eeab12p-29;
+    double odd = -0x1.77b048e70460dp-28;
+    even = multiply_add_f64(even, square, -0x1.60352b509d628p-27);
+    odd = multiply_add_f64(odd, square, 0x1.60352909aad8ap-26);
+    even = multiply_add_f64(even, square, 0x1.1cb3a9a069b8p-25);
+    odd = multiply_add_f64(odd, square, -0x1.1cb3bb1923305p-24);
+    even = multiply_add_f64(even, square, -0x1.7fc06e5ffaf83p-26);
+    odd = multiply_add_f64(odd, square, 0x1.7fbf6756f496fp-25);
+    even = multiply_add_f64(even, square, 0x1.0e2c3ee23304fp-23);
+    odd = multiply_add_f64(odd, square, -0x1.0e2d70022f1d1p-22);
+    even = multiply_add_f64(even, square, 0x1.3b9123664e461p-22);
+    odd = multiply_add_f64(odd, square, -0x1.3b967e28e8a2ap-21);
+    even = multiply_add_f64(even, square, 0x1.62f5a9f6b8f6ap-20);
+    odd = multiply_add_f64(odd, square, -0x1.6301bf3b70a3ap-19);
+    even = multiply_add_f64(even, square, 0x1.5e12899cb8187p-18);
+    odd = multiply_add_f64(odd, square, -0x1.5e2ddb0ad4323p-17);
+    even = multiply_add_f64(even, square, 0x1.5ecd5f7b919d5p-16);
+    odd = multiply_add_f64(odd, square, -0x1.5f0b609bedc15p-15);
+    even = multiply_add_f64(even, square, 0x1.5f612ad243f72p-14);
+    odd = multiply_add_f64(odd, square, -0x1.5feeea62bf9c3p-13);
+    even = multiply_add_f64(even, square, 0x1.60c690cbf7adbp-12);
+    odd = multiply_add_f64(odd, square, -0x1.620f085583d13p-11);
+    even = multiply_add_f64(even, square, 0x1.64075fe15ceefp-10);
+    odd = multiply_add_f64(odd, square, -0x1.6714cfd6eee8ep-9);
+    even = multiply_add_f64(even, square, 0x1.6bdf5e1b0f5dp-8);
+    odd = multiply_add_f64(odd, square, -0x1.7389aa80b1598p-7);
+    even = multiply_add_f64(even, square, 0x1.802924f9a5593p-6);
+    odd = multiply_add_f64(odd, square, -0x1.95ec0c3ba92eap-5);
+    even = multiply_add_f64(even, square, 0x1.be76b26db8065p-4);
+    odd = multiply_add_f64(odd, square, -0x1.0aff270ca07a7p-2);
+    const double low = multiply_add_f64(even, square, -0x1.c7a3234d5d7bbp-56);
+    return (pair_f64){0x1.9213d46736ba4p-1, multiply_add_f64(odd, t, low)};
+}
+
+/* In float64 in s = (x - 5/2) / (x + 5/2), by which [1, 6) is as far from the pole as it can be. */
+FASTLOSS_INLINE pair_f32 trigamma_scaled_f32(float t)
+{
+    float c = 0x1.682d9ap-14f;
+    c = multiply_add_f32(c, t, -0x1.6766d2p-13f);
+    c = multiply_add_f32(c, t, 0x1.4ac046p-16f);
+    c = multiply_add_f32(c, t, -0x1.3f4908p-15f);
+    c = multiply_add_f32(c, t, 0x1.23418ap-11f);
+    c = multiply_add_f32(c, t, -0x1.203482p-10f);
+    c = multiply_add_f32(c, t, 0x1.d7adfp-10f);
+    c = multiply_add_f32(c, t, -0x1.cd83fap-9f);
+    c = multiply_add_f32(c, t, 0x1.ca6e1p-8f);
+    c = multiply_add_f32(c, t, -0x1.ba1722p-7f);
+    c = multiply_add_f32(c, t, 0x1.a560cp-6f);
+    c = multiply_add_f32(c, t, -0x1.8ce8dcp-5f);
+    c = multiply_add_f32(c, t, 0x1.6fecfcp-4f);
+    c = multiply_add_f32(c, t, -0x1.4e6cdep-3f);
+    return (pair_f32){0x1.4a34ccp0f, multiply_add_f32(c, t, 0x1.2983eap-26f)};
+}
+
+FASTLOSS_INLINE pair_f64 trigamma_scaled_f64(double s)
+{
+    const double square = s * s;
+    double even = 0x1.d932b436306dep1;
+    double odd = -0x1.6dd5739230bb7p1;
+    even = multiply_add_f64(even, square, -0x1.74a68c9b61dadp0);
+    odd = multiply_add_f64(odd, square, 0x1.12bb2d38af3b1p-1);
+    even = multiply_add_f64(even, square, 0x1.b41f425eb11bbp0);
+    odd = multiply_add_f64(odd, square, -0x1.4236d5d190107p0);
+    even = multiply_add_f64(even, square, 0x1.27191169438aap-1);
+    odd = multiply_add_f64(odd, square, -0x1.673c1d20c69fp-1);
+    even = multiply_add_f64(even, square, 0x1.ac72e9dc21efap-1);
+    odd = multiply_add_f64(odd, square, -0x1.a0d140f995605p-1);
+    even = multiply_add_f64(even, square, 0x1.9775698a528eep-1);
+    odd = multiply_add_f64(odd, square, -0x1.98de88060b6cdp-1);
+    even = multiply_add_f64(even, square, 0x1.99b9edfaea45ep-1);
+    odd = multiply_add_f64(odd, square, -0x1.998f68bfcbb3p-1);
+    even = multiply_add_f64(even, square, 0x1.9967206622a9bp-1);
+    odd = multiply_add_f64(odd, square, -0x1.99334eb44534bp-1);
+    even = multiply_add_f64(even, square, 0x1.98c53211d0d26p-1);
+    odd = multiply_add_f64(odd, square, -0x1.97e3c7fd77152p-1);
+    even = multiply_add_f64(even, square, 0x1.96231e612a431p-1);
+    odd = multiply_add_f64(odd, square, -0x1.92bfca9eef944p-1);
+    even = multiply_add_f64(even, square, 0x1.8c7600d8b8cfap-1);
+    odd = multiply_add_f64(odd, square, -0x1.816a21a41d4a9p-1);
+    even = multiply_add_f64(even, square, 0x1.6f52953e126bep-1);
+    odd = multiply_add_f64(odd, square, -0x1.5410eda452354p-1);
+    even = multiply_add_f64(even, square, 0x1.2eb10fa86fe68p-1);
+    odd = multiply_add_f64(odd, square, -0x1.0063dbf2b17dep-1);
+    const double low = multiply_add_f64(even, square, -0x1.09a0c5aaaa458p-54);
+    return (pair_f64){0x1.39d436fa79e3ep0, multiply_add_f64(odd, s, low)};
+}
+
+/* Of z = 1 / x^2, what Stirling has after the terms that the callers write out: of lgamma times x,
+ * of digamma times -x^2, of trigamma times x^3. */
+FASTLOSS_INLINE float lgamma_tail_f32(float z)
+{
+    float c = -0x1.dc80acp-12f;
+    c = multiply_add_f32(c, z, 0x1.9b6b2p-11f);
+    c = multiply_add_f32(c, z, -0x1.6c1054p-9f);
+    return multiply_add_f32(c, z, 0x1.555556p-4f);
+}
+
+FASTLOSS_INLINE double lgamma_tail_f64(double z)
+{
+    double c = 0x1.19b316dd154d5p-8;
+    c = multiply_add_f64(c, z, -0x1.e3a7d2251545cp-10);
+    c = multiply_add_f64(c, z, 0x1.b8a296ee4c83cp-11);
+    c = multiply_add_f64(c, z, -0x1.3811d8c21b009p-11);
+    c = multiply_add_f64(c, z, 0x1.a019ffb0c295p-11);
+    c = multiply_add_f64(c, z, -0x1.6c16c16be0245p-9);
+    return multiply_add_f64(c, z, 0x1.5555555555553p-4);
+}
+
+FASTLOSS_INLINE float digamma_tail_f32(float z)
+{
+    float c = -0x1.84ce26p-9f;
+    c = multiply_add_f32(c, z, 0x1.fe54ap-9f);
+    c = multiply_add_f32(c, z, -0x1.1103b8p-7f);
+    return multiply_add_f32(c, z, 0x1.555554p-4f);
+}
+
+FASTLOSS_INLINE double digamma_tail_f64(double z)
+{
+    double c = -0x1.d699bd9c4f226p-3;
+    c = multiply_add_f64(c, z, 0x1.33f3b4a3cae63p-4);
+    c = multiply_add_f64(c, z, -0x1.56b06b7e04f96p-6);
+    c = multiply_add_f64(c, z, 0x1.f05736e14aa62p-8);
+    c = multiply_add_f64(c, z, -0x1.1110d0066019ap-8);
+    c = multiply_add_f64(c, z, 0x1.041040cb27e95p-8);
+    c = multiply_add_f64(c, z, -0x1.1111111107826p-7);
+    return multiply_add_f64(c, z, 0x1.5555555555554p-4);
+}
+
+FASTLOSS_INLINE float trigamma_tail_f32(float z)
+{
+    float c = -0x1.6862a2p-6f;
+    c = multiply_add_f32(c, z, 0x1.7ac24ap-6f);
+    c = multiply_add_f32(c, z, -0x1.10f26cp-5f);
+    return multiply_add_f32(c, z, 0x1.55554ep-3f);
+}
+
+FASTLOSS_INLINE double trigamma_tail_f64(double z)
+{
+    double c = 0x1.4662a1829a372p4;
+    c = multiply_add_f64(c, z, -0x1.6bef8674cf551p2);
+    c = multiply_add_f64(c, z, 0x1.21b5dd559b8f7p0);
+    c = multiply_add_f64(c, z, -0x1.02a3f495bd964p-2);
+    c = multiply_add_f64(c, z, 0x1.364866b89d004p-4);
+    c = multiply_add_f64(c, z, -0x1.1111032042856p-5);
+    c = multiply_add_f64(c, z, 0x1.8618617316e15p-6);
+    c = multiply_add_f64(c, z, -0x1.111111110e8dbp-5);
+    return multiply_add_f64(c, z, 0x1.5555555555555p-3);
+}
+
+/* x from [3, 6) less 1, 2 or 3; what was taken away, multiplied, is the quotient of the two Gammas,
+ * and the sum of the reciprocals of the same factors is sum / product. */
+typedef struct { double x, product, sum; } lowered_f64;
+
+FASTLOSS_INLINE lowered_f64 lower_f64(double x)
+{
+    const double first = x >= 3.0 ? x - 1.0 : 1.0;
+    const double second = x >= 4.0 ? x - 2.0 : 1.0;
+    const double third = x >= 5.0 ? x - 3.0 : 1.0;
+    const double one = x >= 3.0 ? 1.0 : 0.0;
+    const double two = x >= 4.0 ? first : 0.0;
+    const double pair = first * second;
+    const double three = x >= 5.0 ? pair : 0.0;
+    const double sum = multiply_add_f64(one, second, two);
+    const double steps = one + (x >= 4.0 ? 1.0 : 0.0) + (x >= 5.0 ? 1.0 : 0.0);
+    return (lowered_f64){x - steps, pair * third, multiply_add_f64(sum, third, three)};
+}
+
+/* near: log Gamma(w) +- log of what w is away from x; far: (x - 1/2) (log x - 1) + constant + tail.
+ * Both are factor * log + rest, with the logarithm as a pair, because near 1 it is cancelled in part
+ * and far out it is multiplied; half of it, lest the product overflow before the sum does. */
+FASTLOSS_INLINE float lgamma_f32(float x)
+{
+    const float inverse = 1.0f / x;
+    const float t = x < 1.0f ? x - 1.0f : x - 2.0f;
+    const float zero = x < 1.0f ? x : x - 1.0f;
+    const float zeros = zero * t;
+    const float near = times_pair_f32(zeros, lgamma_ratio_f32(t), 0.0f);
+    const float tail = lgamma_tail_f32(inverse * inverse);
+    const float far = multiply_add_f32(tail, inverse, 0x1.acfe3ap-2f);
+    const pair_f32 log = log_pair_f32(x);
+    const float rising = x < 3.0f ? 0.0f : x - 0.5f;
+    const float factor = x < 1.0f ? -1.0f : rising;
+    const float high = x < 3.0f ? log.high : log.high - 1.0f;
+    const float rest = multiply_add_f32(factor, log.low, x < 3.0f ? near : far);
+    const float result = 2.0f * multiply_add_f32(0.5f * factor, high, 0.5f * rest);
+    const float undefined = x == 0.0f ? INFINITY : NAN;
+    const float positive = x > 0.0f ? result : undefined;
+    return x < INFINITY ? positive : x;
+}
+
+FASTLOSS_INLINE double lgamma_f64(double x)
+{
+    const lowered_f64 lowered = lower_f64(x);
+    const double inverse = 1.0 / x;
+    const double t = x < 1.0 ? x - 1.0 : lowered.x - 2.0;
+    const double zero = x < 1.0 ? x : lowered.x - 1.0;
+    const double zeros = zero * t;
+    const double near = times_pair_f64(zeros, lgamma_ratio_f64(t), 0.0);
+    const double tail = lgamma_tail_f64(inverse * inverse);
+    const double far = multiply_add_f64(tail, inverse, 0x1.acfe390c97d69p-2);
+    const double middle = x < 6.0 ? lowered.product : x;
+    const pair_f64 log = log_pair_f64(x < 1.0 ? x : middle);
+    const double rising = x < 6.0 ? 1.0 : x - 0.5;
+    const double factor = x < 1.0 ? -1.0 : rising;
+    const double high = x < 6.0 ? log.high : log.high - 1.0;
+    const double rest = multiply_add_f64(factor, log.low, x < 6.0 ? near : far);
+    const double result = 2.0 * multiply_add_f64(0.5 * factor, high, 0.5 * rest);
+    const double undefined = x == 0.0 ? (double)INFINITY : (double)NAN;
+    const double positive = x > 0.0 ? result : undefined;
+    return x < (double)INFINITY ? positive : x;
+}
+
+/* near: (w - zero) times the polynomial, where the zero is a pair, less 1 / x or plus the sum of
+ * reciprocals; far: log x - 1 / (2 x) - tail. The rounding of what is added is `lost`: just below 1 a
+ * third of 1 / x is cancelled, and it would count twice. */
+FASTLOSS_INLINE float digamma_f32(float x)
+{
+    const float inverse = 1.0f / x;
+    const float t = x < 1.0f ? x - 1.0f : x - 2.0f;
+    const float zero = x < 1.0f ? 0x1.d8b618p-2f : 0x1.762d86p0f;
+    const pair_f32 ratio = digamma_ratio_f32(t);
+    const float lost = remainder_f32(1.0f, inverse, x) * inverse;
+    const float low = (x > 0.25f) & (x < 1.0f) ? -lost : 0.0f;
+    const float shift = multiply_add_f32(-0x1.ab5f2p-27f, ratio.high + ratio.low, low);
+    const float near = times_pair_f32(x - zero, ratio, shift);
+    const float away = x < 1.0f ? -inverse : 0.0f;
+    const float tail = multiply_add_f32(digamma_tail_f32(inverse * inverse), inverse, 0.5f);
+    const pair_f32 log = log_pair_f32(x);
+    const float far = log.high + multiply_add_f32(-inverse, tail, log.low);
+    const float result = x < 3.0f ? near + away : far;
+    const float defined = x >= 0.0f ? result : NAN;
+    return x < INFINITY ? defined : x;
+}
+
+FASTLOSS_INLINE double digamma_f64(double x)
+{
+    const lowered_f64 lowered = lower_f64(x);
+    const double middle = x < 6.0 ? lowered.product : x;
+    const double denominator = x < 1.0 ? x : middle;
+    const double inverse = 1.0 / denominator;
+    const double t = x < 1.0 ? x - 1.0 : lowered.x - 2.0;
+    const double zero = x < 1.0 ? 0x1.d8b618d5af8fcp-2 : 0x1.762d86356be3fp0;
+    const pair_f64 ratio = digamma_ratio_f64(t);
+    const double numerator = x < 1.0 ? -1.0 : lowered.sum;
+    const double away = numerator * inverse;
+    const double lost = remainder_f64(numerator, away, denominator) * inverse;
+    const double low = x > 0.25 ? lost : 0.0;
+    const double shift = multiply_add_f64(-0x1.b86a722197829p-54, ratio.high + ratio.low, low);
+    const double near = times_pair_f64(lowered.x - zero, ratio, shift);
+    const double tail = multiply_add_f64(digamma_tail_f64(inverse * inverse), inverse, 0.5);
+    const pair_f64 log = log_pair_f64(x);
+    const double far = log.high + multiply_add_f64(-inverse, tail, log.low);
+    const double defined = x >= 0.0 ? (x < 6.0 ? near + away : far) : (double)NAN;
+    return x < (double)INFINITY ? defined : x;
+}
+
+/* near / w, and 1 / x^2 more where w = x + 1, scaled lest the square be subnormal; far / x. */
+FASTLOSS_INLINE float trigamma_f32(float x)
+{
+    const float scaled = x * 0x1p32f;
+    const float inverse = 1.0f / (x < 1.0f ? scaled * scaled : x);
+    const pair_f32 near = trigamma_scaled_f32(x < 1.0f ? x - 1.0f : x - 2.0f);
+    const float tail = trigamma_tail_f32(inverse * inverse);
+    const float far = multiply_add_f32(multiply_add_f32(tail, inverse, 0.5f), inverse, 1.0f);
+    const float quotient = (x < 3.0f ? near.high + near.low : far) / (x < 1.0f ? x + 1.0f : x);
+    const float result = x < 1.0f ? multiply_add_f32(inverse, 0x1p64f, quotient) : quotient;
+    return x >= 0.0f ? result : NAN;
+}
+
+FASTLOSS_INLINE double trigamma_f64(double x)
+{
+    const double scaled = x * 0x1p256;
+    const double inverse = 1.0 / (x < 1.0 ? scaled * scaled : x);
+    const double w = x < 1.0 ? x + 1.0 : x;
+    const double from_middle = x < 1.0 ? x - 1.5 : x - 2.5;
+    const pair_f64 near = trigamma_scaled_f64(from_middle / (w + 2.5));
+    const double tail = trigamma_tail_f64(inverse * inverse);
+    const double far = multiply_add_f64(multiply_add_f64(tail, inverse, 0.5), inverse, 1.0);
+    const double quotient = (x < 6.0 ? near.high + near.low : far) / w;
+    const double result = x < 1.0 ? multiply_add_f64(inverse, 0x1p512, quotient) : quotient;
+    return x >= 0.0 ? result : (double)NAN;
+}
+
+/* ---- Powers ---------------------------------------------------------------------------------
+ * x^y = e^(y log x) takes more of the logarithm than its rounded value, whose error counts y log x
+ * times: it comes as a pair, and so does y, which in float32 is a double cut in two. The pair's own
+ * error, a tenth of an ulp of 1, counts y times.
+ */
+
+/* log x for x >= 0 as a pair without overlap. At 0 and at infinity it is finite, and past all that has
+ * an exponential: 0 times it is 0. */
+FASTLOSS_INLINE pair_f32 bounded_log_f32(float x)
+{
+    const pair_f32 log = log_pair_f32(x);
+    const pair_f32 sum = ordered_sum_f32(log.high, log.low);
+    const float end = x == 0.0f ? -1e30f : NAN;
+    const float high = x > 0.0f ? sum.high : end;
+    return (pair_f32){x < INFINITY ? high : (x == INFINITY ? 1e30f : x), sum.low};
+}
+
+FASTLOSS_INLINE pair_f64 bounded_log_f64(double x)
+{
+    const pair_f64 log = log_pair_f64(x);
+    const pair_f64 sum = ordered_sum_f64(log.high, log.low);
+    const double end = x == 0.0 ? -1e30 : (double)NAN;
+    const double high = x > 0.0 ? sum.high : end;
+    return (pair_f64){x < (double)INFINITY ? high : (x == (double)INFINITY ? 1e30 : x), sum.low};
+}
+
+FASTLOSS_INLINE float log_high_f32(float x) { return bounded_log_f32(x).high; }
+FASTLOSS_INLINE float log_low_f32(float x) { return bounded_log_f32(x).low; }
+
+FASTLOSS_INLINE double log_high_f64(double x) { return bounded_log_f64(x).high; }
+FASTLOSS_INLINE double log_low_f64(double x) { return bounded_log_f64(x).low; }
+
+/* (y + y_low) (x + x_low) + more, where y_low, x_low and the rounding of `more` are small. */
+FASTLOSS_INLINE pair_f32 product_sum_f32(float y, float y_low, float x, float x_low, float more)
+{
+    const float product = y * x;
+    const float low = multiply_add_f32(y, x_low, y_low * x) - remainder_f32(product, y, x);
+    const pair_f32 sum = exact_sum_f32(product, more);
+    return (pair_f32){sum.high, sum.low + low};
+}
+
+FASTLOSS_INLINE pair_f64 product_sum_f64(double y, double y_low, double x, double x_low, double more)
+{
+    const double product = y * x;
+    const double low = multiply_add_f64(y, x_low, y_low * x) - remainder_f64(product, y, x);
+    const pair_f64 sum = exact_sum_f64(product, more);
+    return (pair_f64){sum.high, sum.low + low};
+}
+
+/* e to that power, and e to that power less 1. Beyond the largest number nothing is corrected. */
+FASTLOSS_INLINE float exp_product_f32(float y, float y_low, float x, float x_low, float more)
+{
+    const pair_f32 sum = product_sum_f32(y, y_low, x, x_low, more);
+    const float result = exp_f32(sum.high);
+    return multiply_add_f32(result < INFINITY ? result : 0.0f, sum.low, result);
+}
+
+FASTLOSS_INLINE double exp_product_f64(double y, double y_low, double x, double x_low, double more)
+{
+    const pair_f64 sum = product_sum_f64(y, y_low, x, x_low, more);
+    const double result = exp_f64(sum.high);
+    return multiply_add_f64(result < (double)INFINITY ? result : 0.0, sum.low, result);
+}
+
+FASTLOSS_INLINE float expm1_product_f32(float y, float y_low, float x, float x_low, float more)
+{
+    const pair_f32 sum = product_sum_f32(y, y_low, x, x_low, more);
+    const float result = expm1_f32(sum.high);
+    return multiply_add_f32(result < INFINITY ? result + 1.0f : 0.0f, sum.low, result);
+}
+
+FASTLOSS_INLINE double expm1_product_f64(double y, double y_low, double x, double x_low, double more)
+{
+    const pair_f64 sum = product_sum_f64(y, y_low, x, x_low, more);
+    const double result = expm1_f64(sum.high);
+    return multiply_add_f64(result < (double)INFINITY ? result + 1.0 : 0.0, sum.low, result);
+}
 
 #endif

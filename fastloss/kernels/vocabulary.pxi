@@ -7,25 +7,39 @@ cdef extern from "vector_math.h" nogil:
     real log(real x)
     real log1p(real x)
     real log1p_unit(real x)
+    real log1p_unit_deficit(real x)
     real expm1(real x)
     real tanh(real x)
     real sigmoid(real x)
     real softplus(real x)
     real log_sigmoid(real x)
+    real lgamma(real x)
+    real digamma(real x)
+    real trigamma(real x)
     real multiply_add(real a, real b, real c)
     real by_sign(real x, real plus, real minus)
     real flip_sign(real x, real y)
+    # Of numbers that are not negative, within 2 ulp: x - log1p(x).
+    real log1p_gap(real x) nogil
+    # A logarithm in two parts, and exponentials of a product of two numbers in two parts, and more.
+    real log_high(real x) nogil
+    real log_low(real x) nogil
+    real exp_product(real y, real y_low, real x, real x_low, real more)
+    real expm1_product(real y, real y_low, real x, real x_low, real more)
 
 cdef extern from *:
     """
     #include <math.h>
     #define fabs_f32 fabsf
     #define fabs_f64 fabs
+    #define sqrt_f32 sqrtf
+    #define sqrt_f64 sqrt
     #include <float.h>
     #define smallest_normal_f32() FLT_MIN
     #define smallest_normal_f64() DBL_MIN
     """
     real fabs(real x) nogil
+    real sqrt(real x) nogil
     real smallest_normal() nogil
 
 
@@ -36,6 +50,11 @@ cdef inline real minus_infinity() noexcept nogil:
 cdef inline real clip(real x, real lower, real upper) noexcept nogil:
     # NaN compares false with both bounds and passes through.
     return lower if x < lower else (upper if x > upper else x)
+
+
+cdef inline real positive_part(real x) noexcept nogil:
+    # max(x, 0), where NaN stays NaN.
+    return 0.0 if x <= 0.0 else x
 
 
 cdef inline real sign_of(real x) noexcept nogil:

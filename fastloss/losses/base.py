@@ -45,6 +45,9 @@ UNIT = Interval(0, 1)
 OPEN_UNIT = Interval(0, 1, lower_open=True, upper_open=True)
 HALF_OPEN_UNIT = Interval(0, 1, upper_open=True)
 
+# The targets of losses that zero is too small for.
+POSITIVE_NUMBERS = (float(np.nextafter(0, 1)), np.inf)
+
 # Arrays of numbers in any form; a loss keeps them as nested tuples, so that it stays hashable.
 Array = tuple[Any, ...] | Sequence[Any] | npt.NDArray[Any]
 
@@ -99,7 +102,7 @@ class Partial:
 
 def snake_case(name: str) -> str:
     """Return a class's name as functions and commands spell it."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
 def _freeze(value: Any) -> Any:
@@ -115,6 +118,21 @@ def _number(name: str, value: Any, interval: Interval | None) -> float:
     if np.isnan(number):
         raise ValueError(f"{name} must be a number, got {value!r}")
     return number
+
+
+def _loss(name: str, value: Any) -> Parameters:
+    if isinstance(value, str):
+        from fastloss.losses.names import get  # which knows every family
+
+        try:
+            value = get(value)
+        except ValueError as error:
+            raise ValueError(f"{name} must be a loss or its name: {error}") from None
+    if not isinstance(value, Parameters):
+        raise TypeError(f"{name} must be a loss or its name, got {value!r}")
+    if value.reduction != "mean":
+        raise ValueError(f"{name} must be a loss without a reduction of its own, got {value!r}")
+    return value
 
 
 def _array(name: str, value: Any, interval: Interval | None) -> tuple[Any, ...]:
@@ -144,6 +162,7 @@ class _Field:
         self.number = float in options
         self.integer = int in options
         self.flag = bool in options
+        self.loss = any(isinstance(o, type) and issubclass(o, Parameters) for o in options)
         self.choices: tuple[str, ...] = ()
         if typing.get_origin(hint) is Literal:
             self.choices = typing.get_args(hint)
@@ -152,6 +171,8 @@ class _Field:
         """Return the value as it is kept, or raise."""
         if value is None and self.optional:
             return None
+        if self.loss:
+            return _loss(self.name, value)
         if self.choices:
             if not isinstance(value, str) or value not in self.choices:
                 names = " or ".join(repr(c) for c in self.choices)
@@ -201,20 +222,26 @@ class Parameters:
         """Check what concerns more than one hyper-parameter."""
 
     def __repr__(self) -> str:
-        # Keyword-only ones, which every loss of a kind has, come last.
+        # What every loss has, or many have, is shown where it was chosen. Keyword-only ones come last,
+        # and of them the one that every loss has.
         shown = [
-            f"{f.name}={getattr(self, f.name)!r}"
-            for f in sorted(dataclasses.fields(self), key=lambda f: f.kw_only)
-            if f.name != "reduction" or self.reduction != "mean"
+            f"{f.name}={_shown(getattr(self, f.name))}"
+            for f in sorted(
+                dataclasses.fields(self), key=lambda f: (bool(f.kw_only), f.name == "reduction")
+            )
+            if f.name not in ("reduction", "hessian") or getattr(self, f.name) != f.default
         ]
-        # The shared field comes first of them and is the last that one looks for.
-        if self.reduction != "mean":
-            shown.sort(key=lambda word: word.startswith("reduction="))
         return f"{type(self).__name__}({', '.join(shown)})"
 
     def __reduce__(self) -> tuple[Callable[..., Parameters], tuple[Any, ...]]:
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         return _rebuild, (type(self), values)
+
+
+def _shown(value: Any) -> str:
+    # Infinity has no literal.
+    endless = isinstance(value, float) and np.isinf(value)
+    return f"float('{value}')" if endless else repr(value)
 
 
 def _rebuild(cls: type[Parameters], values: dict[str, Any]) -> Parameters:
@@ -226,6 +253,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "none": ("numbers",),
     "optional": ("numbers", "labels"),
     "always": ("labels", "probabilities"),
+    "parameters": ("parameters",),
 }
 
 
@@ -260,11 +288,23 @@ class Loss(Parameters, driver.Loss):
     family: ClassVar[str]
     prediction_domain: ClassVar[tuple[float, float]] = (-np.inf, np.inf)
     target_domain: ClassVar[tuple[float, float]] = (-np.inf, np.inf)
-    # Whether a prediction has a class axis that its target lacks: never, if so asked, always.
-    class_axis: ClassVar[Literal["none", "optional", "always"]] = "none"
-    # What a target may be: numbers of the prediction's shape; where the prediction has a class axis
-    # more, labels; where the target has it too, probabilities. By default all that the axis admits.
+    # Whether a prediction has a class axis that its target lacks: never, if so asked, always; or an
+    # axis of several predictions for one target, a distribution's parameters.
+    class_axis: ClassVar[Literal["none", "optional", "always", "parameters"]] = "none"
+    # What a target may be: numbers against numbers; and with a class axis in the prediction alone
+    # labels, with one in both probabilities, label_lists (labels up to the first -1) or offsets
+    # (subtracted from the logits, of which the first is the label's).
     targets: ClassVar[tuple[str, ...]] = ("numbers",)
+    # How a formula for numbers becomes a loss of rows: see driver_parts/classwise.pxi.
+    classwise: ClassVar[Literal["", "each", "one_hot", "cumulative", "rivals"]] = ""
+    mean_over_classes: ClassVar[bool] = False
+    # What the predictions that formulas name so may be, where that is not every number.
+    domains: ClassVar[dict[str, tuple[float, float]]] = {}
+    # Whether the prediction is the target's logarithm rather than of the target's own kind.
+    of_logarithm: ClassVar[bool] = False
+    # The hyper-parameter that may be a sequence: the prediction then has a last axis of its length,
+    # which the target lacks.
+    per_output: ClassVar[str] = ""
 
     def __init_subclass__(cls, kernel: str = "", **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -276,16 +316,23 @@ class Loss(Parameters, driver.Loss):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        outputs = getattr(self, self.per_output) if self.per_output else None
+        if isinstance(outputs, tuple) and (not outputs or isinstance(outputs[0], tuple)):
+            raise ValueError(
+                f"{self.per_output} must be a number or a sequence of numbers, got {outputs!r}"
+            )
         level = kernels.active()
-        kernel = self._kernel()
+        of_numbers = self._of_numbers()
+        kernel = of_numbers._kernel()
         entry = level.formulas[kernel]
+        values = of_numbers._kernel_varying()
         varying = [
             np.array(v) if isinstance(v, tuple) else v
-            for v in (getattr(self, name) for name in entry["varying"])
+            for v in (values[name] for name in entry["varying"])
         ]
         parameters = []
         for dtype in (np.float32, np.float64):
-            numbers = self._kernel_parameters(np.dtype(dtype))
+            numbers = of_numbers._kernel_parameters(np.dtype(dtype))
             parameters.append([numbers[name] for name in entry["parameters"]])
         self._bind(
             level,
@@ -299,13 +346,33 @@ class Loss(Parameters, driver.Loss):
             getattr(self, "label_smoothing", 0.0),
             getattr(self, "empty", "nan") == "zero",
             getattr(self, "class_weight", None),
-            self.prediction_domain if np.isfinite(self.prediction_domain[0]) else None,
+            self._checked_domain(),
+            tuple(self.domains.get(n) for n in entry["predictions"]) if self.domains else (),
+            self.per_output,
+            len(outputs) if isinstance(outputs, tuple) else 0,
         )
-        self._bind_targets("probabilities" in self.targets, *self._class_factor())
+        negative = of_numbers.target_domain[0]
+        self._bind_classes(
+            self.targets,
+            self.classwise,
+            self.mean_over_classes,
+            negative if np.isfinite(negative) else 0.0,
+        )
+        self._bind_class_factor(*self._class_factor())
 
     def _kernel(self) -> str:
         """Return the name of the formula; a hyper-parameter may choose among several."""
         return self.kernel
+
+    @property
+    def predictions(self) -> tuple[str, ...]:
+        """What the predictions for one target are; of a loss over classes nothing is said."""
+        found: tuple[str, ...] = kernels.active().formulas[self._of_numbers()._kernel()]["predictions"]
+        return found
+
+    def _of_numbers(self) -> Loss:
+        """Return the loss whose formula this one sums over classes, else this one."""
+        return self
 
     def _class_factor(self) -> tuple[str, Sequence[float] | None]:
         """Return the name and values of what multiplies each class, but not a mean's divisor."""
@@ -314,6 +381,14 @@ class Loss(Parameters, driver.Loss):
     def _kernel_parameters(self, dtype: np.dtype[Any]) -> dict[str, float]:
         """Return the formula's parameters by name; those that are fields need no other word."""
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+
+    def _kernel_varying(self) -> dict[str, Any]:
+        """Return by name what may vary from element to element: numbers, or tuples of them."""
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+
+    def _checked_domain(self) -> tuple[float, float] | None:
+        """Return the bounds outside which a prediction or target is an error, if there are any."""
+        return self.prediction_domain if np.isfinite(self.prediction_domain[0]) else None
 
     def partial(
         self, prediction: Any, target: Any, weight: Any = None, *, n_threads: int | None = None

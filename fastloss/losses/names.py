@@ -5,11 +5,19 @@ from __future__ import annotations
 import difflib
 from typing import Any, Literal, overload
 
-from fastloss.losses import binary, count, multiclass, regression
+from fastloss.losses import (
+    binary,
+    count,
+    distribution,
+    divergence,
+    margin,
+    multiclass,
+    regression,
+)
 from fastloss.losses.base import Loss, Parameters, snake_case
 from fastloss.losses.linear import LinearCrossEntropy
 
-FAMILIES = (regression, count, binary, multiclass)
+FAMILIES = (regression, count, binary, multiclass, margin, divergence, distribution)
 
 
 def losses() -> tuple[type[Loss], ...]:

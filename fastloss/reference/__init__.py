@@ -2,8 +2,10 @@
 
 A reference yields the value, the gradient and the diagonal of the Hessian in turn, so that whoever
 wants the value alone pays for nothing more. They are per element, or per row for the value of a
-loss over classes; unweighted; unreduced; and in the dtype of the prediction. They check nothing.
-`evaluate` adds weights and reductions, and `hvp` derives the Hessian's product with a vector.
+loss over classes or of several predictions; unweighted; unreduced; and in the dtype of the
+prediction. They check nothing. One of two predictions yields the mixed second derivative too, in
+the place of each. `evaluate` adds weights and reductions, and `hvp` multiplies the Hessian and a
+vector.
 """
 
 import dataclasses
@@ -14,9 +16,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fastloss.reference import binary, count, multiclass, regression
+from fastloss.reference import (
+    binary,
+    count,
+    distribution,
+    divergence,
+    margin,
+    multiclass,
+    regression,
+)
 from fastloss.reference.binary import *
 from fastloss.reference.count import *
+from fastloss.reference.distribution import *
+from fastloss.reference.divergence import *
+from fastloss.reference.margin import *
 from fastloss.reference.multiclass import *
 from fastloss.reference.multiclass import label_weight
 from fastloss.reference.regression import *
@@ -26,6 +39,9 @@ __all__ += regression.__all__
 __all__ += count.__all__
 __all__ += binary.__all__
 __all__ += multiclass.__all__
+__all__ += margin.__all__
+__all__ += divergence.__all__
+__all__ += distribution.__all__
 
 
 def evaluate(
@@ -41,6 +57,8 @@ def evaluate(
 ) -> tuple[Any, ...]:
     """(value,), (value, gradient) or (value, gradient, Hessian) of a loss object, by `order`.
 
+    `order` 3 adds the mixed derivative of a loss of two predictions.
+
     Everything is computed in `dtype`, or in the prediction's own for None. A mean is divided by
     the sum of the weights, in which a label counts with its class weight and an ignored one not
     at all; where that sum is 0 the value is NaN and the derivatives are 0.
@@ -49,23 +67,25 @@ def evaluate(
     reduction = reduction or parameters["reduction"]
     del parameters["reduction"]
     prediction, target = np.asarray(prediction), np.asarray(target)
-    if parameters.get("eps", 0) is None:
+    if parameters.get("clamp") == "sklearn" and parameters["eps"] is None:
         # Of the dtype before the cast; what is shorter than float32 is computed as that.
         short = prediction.dtype.kind not in "biu" and prediction.dtype.itemsize <= 4
         parameters["eps"] = float(np.finfo(np.float32 if short else np.float64).eps)
     if dtype is None:
         dtype = prediction.dtype if prediction.dtype.kind == "f" else np.float64
     prediction = prediction.astype(dtype, copy=False)
-    if target.ndim == prediction.ndim:  # else labels
+    if target.ndim == prediction.ndim or loss.class_axis in ("none", "parameters"):  # else labels
         target = target.astype(dtype, copy=False)
 
-    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(loss).__name__).lower()
+    name = re.sub(
+        r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", type(loss).__name__
+    ).lower()
     steps = islice(globals()[name](prediction, target, **parameters), order + 1)
     value, *derivatives = steps
 
     labelled = target.ndim < prediction.ndim and "ignore_index" in parameters
     kept = target != parameters["ignore_index"] if labelled else np.ones((), bool)
-    mass = label_weight(target, kept, parameters["class_weight"]) if labelled else kept
+    mass = label_weight(target, kept, parameters.get("class_weight")) if labelled else kept
     if weight is not None:
         weight = np.asarray(weight).astype(dtype, copy=False)
         weight = weight.reshape(weight.shape + (1,) * (value.ndim - weight.ndim))
@@ -93,22 +113,29 @@ def hvp(
     target: npt.ArrayLike,
     v: npt.ArrayLike,
     weight: npt.ArrayLike | None = None,
+    *,
+    step: float = 2.0**-9,
     **options: Any,
 ) -> Any:
     """The product of the Hessian and v, with options as for `evaluate`.
 
     A loss over classes has more of a Hessian than its diagonal: there it is the slope of the
-    gradient along v, by central differences of sixth order in extended precision.
+    gradient along v, by central differences of sixth order, in extended precision, with
+    a `step` in the largest entry of v.
     """
+    if loss.class_axis == "parameters":
+        *_, hessian, mixed = evaluate(loss, prediction, target, weight, order=3, **options)
+        v = np.asarray(v)
+        return hessian * v + mixed * np.flip(v, loss.axis if v.ndim > 1 else 0)
     if loss.class_axis != "always":
         return evaluate(loss, prediction, target, weight, **options)[2] * np.asarray(v)
     point = np.asarray(prediction, np.longdouble)
     direction = np.asarray(v, np.longdouble)
-    step = np.longdouble(2) ** -9 / np.max(abs(direction), initial=1)
+    length = np.longdouble(step) / np.max(abs(direction), initial=1)
     options = {**options, "order": 1, "dtype": np.longdouble}
     total = np.zeros_like(point)
     for steps, coefficient in ((1, 45), (2, -9), (3, 1)):
         for side in (-1, 1):
-            moved = point + side * steps * step * direction
+            moved = point + side * steps * length * direction
             total += side * coefficient * evaluate(loss, moved, target, weight, **options)[1]
-    return total / (60 * step)
+    return total / (60 * length)

@@ -88,8 +88,19 @@ cdef void set_operand(Operand* operand, cnp.ndarray array):
 cdef void finish_operand(Job* job, Operand* operand, int real_type, cnp.ndarray array):
     operand.plain = (operand.source == real_type and not operand.swapped
                      and cnp.PyArray_CHKFLAGS(array, cnp.NPY_ARRAY_ALIGNED))
-    operand.direct = (operand.plain and job.ndim == 1
-                      and (operand.strides[0] == operand.size or job.n <= 1))
+    operand.direct = operand.plain and is_one_run(job, operand)
+
+
+cdef bint is_one_run(const Job* job, const Operand* operand):
+    # Whether elements that follow each other in the job's order do so in memory.
+    cdef Py_ssize_t reach = operand.size
+    cdef int axis
+    for axis in range(job.ndim - 1, -1, -1):
+        if job.shape[axis] > 1:
+            if operand.strides[axis] != reach:
+                return False
+            reach *= job.shape[axis]
+    return True
 
 
 cdef void merge_axes(Job* job, bint reorder):

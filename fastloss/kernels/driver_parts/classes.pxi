@@ -3,6 +3,8 @@
 #   block   few classes, or the classes not last in memory: rows side by side, class by class
 #   row     many classes that lie side by side: along the row
 #   pick    a loss of the target's class alone, on probabilities: an elementwise tile of them
+#
+# Several predictions for one number take the first way, as classes.
 
 cdef extern from "data_movement.h" nogil:
     void fetch_ahead(const void* source, size_t bytes_)
@@ -47,9 +49,13 @@ cdef Py_ssize_t rows_per_chunk(const Job* job) noexcept nogil:
     # Whole blocks; else at most a tile of rows.
     cdef Py_ssize_t rows = max(CLASS_CHUNK // job.classes, <Py_ssize_t>1)
     cdef Py_ssize_t block = block_rows(job)
-    if not in_blocks(job):
+    if job.block == NULL or not in_blocks(job):
         return min(rows, <Py_ssize_t>TILE)
     return max(rows - rows % block, block)
+
+
+cdef inline bint has_probabilities(const Job* job) noexcept nogil:
+    return not job.labels and not job.numbers
 
 
 cdef Py_ssize_t read_labels(const Job* job, Py_ssize_t start, Py_ssize_t n, int64_t* label,
@@ -69,7 +75,7 @@ cdef Py_ssize_t read_labels(const Job* job, Py_ssize_t start, Py_ssize_t n, int6
     elif operand.size != sizeof(int64_t):
         convert(source, n, numbers)
         source = numbers
-    return job.tools.check_labels(source, n, job.classes, job.ignore_index, job.has_ignore_index,
+    return job.tools.check_labels(source, n, job.label_stop, job.ignore_index, job.has_ignore_index,
                                   label, bad)
 
 
@@ -124,6 +130,10 @@ cdef inline char* line_after(char* address) noexcept nogil:
 
 cdef inline double weight_of(const double* weights, int64_t label) noexcept nogil:
     return 1 if weights == NULL else weights[label]
+
+
+cdef inline double class_weight_of(const Job* job, int64_t label) noexcept nogil:
+    return weight_of(job.class_weight_double, label)
 
 
 cdef inline bint rows_of_classes(const Job* job, const Operand* operand,
@@ -213,7 +223,7 @@ cdef void block_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil
     cdef bint has_tangent = job.operands[TANGENT].data != NULL
     cdef char* tangent = hessian + block_size * job.has_hessian
     cdef char* probabilities = tangent + block_size * has_tangent
-    cdef char* buffer = probabilities + block_size * (not job.labels)
+    cdef char* buffer = probabilities + block_size * has_probabilities(job)
     cdef const void* weight = NULL
     cdef ClassTile tile
     memset(lanes, 0, sizeof(lanes))
@@ -237,7 +247,7 @@ cdef void block_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil
     while start < stop:
         n = min(rows, stop - start)
         block_in(job, prediction, start, n, buffer, logits)
-        if not job.labels:
+        if has_probabilities(job):
             block_in(job, &job.operands[TARGET], start, n, buffer, probabilities)
         if has_tangent:
             block_in(job, &job.operands[TANGENT], start, n, buffer, tangent)
@@ -263,6 +273,9 @@ cdef void block_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil
                 job.tools.load[LABEL](labels, tile.rows, label_tile)
                 if job.class_weight != NULL:
                     job.tools.look_up(labels, job.class_weight, tile.rows, label_weight)
+                job.block(&tile)
+            elif job.numbers:
+                tile.label = tile_in(job, TARGET, start + first, tile_rows, label_tile)
                 job.block(&tile)
             else:
                 job.tools.soft_block(&tile)
@@ -308,6 +321,7 @@ cdef void row_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil:
     cdef char* hessian_row = line_after(logits + size)
     cdef char* probabilities = line_after(hessian_row + size)
     cdef char* tangent_row = line_after(probabilities + size)
+    cdef char* formula_scratch = line_after(tangent_row + size)
     cdef const void* weight = NULL
     cdef const Operand* prediction = &job.operands[PREDICTION]
     cdef const Operand* target = &job.operands[TARGET]
@@ -323,7 +337,8 @@ cdef void row_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil:
     memset(lanes, 0, sizeof(lanes))
     memset(&tile, 0, sizeof(tile))
     tile.classes = job.classes
-    tile.exponentials = exponentials if job.has_gradient else NULL
+    tile.exponentials = exponentials if job.has_gradient or job.block == NULL else NULL
+    tile.scratch = formula_scratch
     tile.label_weight = label_weight
     tile.step = step
     tile.class_weight = job.class_weight
@@ -331,6 +346,7 @@ cdef void row_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil:
     tile.smoothing = job.smoothing
     tile.parameters = job.parameters
     tile.stream = job.streaming and own_gradient and (own_hessian or not job.has_hessian)
+    put(job, label_weight, 0, 1)
     if job.labels:
         read_labels(job, start, stop - start, label, &bad)
     if job.operands[WEIGHT].data != NULL:
@@ -368,14 +384,21 @@ cdef void row_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil:
                     load_classes(job, tangent, start + row, tangent_row)
             if job.labels:
                 tile.row_label = label[row]
-                put(job, label_weight, 0, weight_of(job.class_weight_double, label[row]))
+                put(job, label_weight, 0, class_weight_of(job, label[row]))
+                job.row(&tile)
+            elif job.offset:
+                if own_prediction:
+                    load_classes(job, prediction, start + row, logits)
+                load_classes(job, target, start + row, probabilities)
+                less_offset(job, logits, probabilities, 0)
+                tile.logits = logits
                 job.row(&tile)
             else:
                 tile.probabilities = target.data + offset_of(job, target, start + row, &left)
                 if not own_target:
                     tile.probabilities = probabilities
                     load_classes(job, target, start + row, probabilities)
-                job.tools.soft_row(&tile)
+                job.soft_row(&tile)
         if job.has_gradient and not own_gradient:
             store_classes(job, gradient, start + row, tile.gradient)
         if job.has_hessian and not own_hessian:

@@ -34,6 +34,12 @@ cdef bint streams(const Job* job) noexcept nogil:
             and job.n * job.classes * job.real_size * (job.has_gradient + job.has_hessian) >= stream_from)
 
 
+cdef inline Py_ssize_t tile_length(Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    cdef Py_ssize_t n = min(<Py_ssize_t>TILE, stop - start)
+    # What is left over beyond a multiple of LANES goes through buffers, as a tile.
+    return n & ~<Py_ssize_t>(LANES - 1) if n > LANES else n
+
+
 cdef inline const void* tile_in(const Job* job, int which, Py_ssize_t start, Py_ssize_t n,
                                 void* buffer) noexcept nogil:
     # A tile where it stands if it can be used there, else loaded; padded to a multiple of LANES.
@@ -153,10 +159,7 @@ cdef void elementwise_range(const Job* job, Py_ssize_t start, Py_ssize_t stop, d
     memset(lanes, 0, sizeof(lanes))
     memset(weight_lanes, 0, sizeof(weight_lanes))
     while start < stop:
-        n = min(<Py_ssize_t>TILE, stop - start)
-        if n > LANES:
-            # What is left over beyond a multiple of LANES goes through buffers, as a tile.
-            n &= ~<Py_ssize_t>(LANES - 1)
+        n = tile_length(start, stop)
         elementwise_tile(job, start, n, lanes, weight_lanes)
         start += n
     total[0] = lane_total(lanes)
@@ -180,9 +183,7 @@ cdef void weight_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogi
     cdef Py_ssize_t n
     memset(lanes, 0, sizeof(lanes))
     while start < stop:
-        n = min(<Py_ssize_t>TILE, stop - start)
-        if n > LANES:
-            n &= ~<Py_ssize_t>(LANES - 1)
+        n = tile_length(start, stop)
         job.tools.sum(tile_in(job, WEIGHT, start, n, buffer), round_up(n), lanes)
         start += n
     job.weights[chunk] = lane_total(lanes)

@@ -13,6 +13,7 @@ cdef enum:
     VALUE_LOOP, VALUE_GRADIENT_LOOP, GRADIENT_HESSIAN_LOOP
     LOOPS
     NO_LOOP = -1
+    MOST_LOOPS = 4
     BLOCK_FUNCTION = 0, ROW_FUNCTION
 
 cdef bint[MODES] HAS_VALUE = [True, False, True, False, True]
@@ -21,6 +22,10 @@ cdef bint[MODES] HAS_HESSIAN = [False, False, False, True, True]
 cdef int[MODES] VALUE_LOOP_OF = [VALUE_LOOP, NO_LOOP, NO_LOOP, NO_LOOP, VALUE_LOOP]
 cdef int[MODES] DERIVATIVE_LOOP_OF = [
     NO_LOOP, GRADIENT_HESSIAN_LOOP, VALUE_GRADIENT_LOOP, GRADIENT_HESSIAN_LOOP, GRADIENT_HESSIAN_LOOP]
+# As in expand.py's PAIR_LOOPS.
+cdef int[MODES] PAIR_LOOP_OF = [0, 1, 1, 2, 2]
+cdef enum:
+    PAIR_PRODUCT_LOOP = 3
 
 
 cdef class Level:
@@ -115,7 +120,7 @@ cdef void plain_operand(Operand* operand, cnp.ndarray array, int number):
     operand.strides[0] = operand.size
 
 
-cdef void fill(double* tile, double x, Py_ssize_t n, int real):
+cdef void fill(double* tile, double x, Py_ssize_t n, int real) noexcept nogil:
     cdef Py_ssize_t i
     if real == 0:
         for i in range(n):
@@ -140,10 +145,19 @@ cdef class Loss:
 
     cdef Level level
     cdef bint elementwise           # has an elementwise formula
-    cdef bint classes               # takes rows of classes
-    cdef bint takes_rows            # as target, of the prediction's shape
+    cdef bint classes               # takes rows of classes, or of several predictions
+    cdef tuple predictions          # the names of several predictions for one number; else ()
+    cdef tuple domains              # of each of them: (lower, upper), or None
+    cdef bint has_block             # a formula of several rows at a time
+    cdef bint takes_labels          # as target,
+    cdef bint takes_rows            # of the prediction's shape,
+    cdef bint takes_label_lists     # of that shape too: labels, up to the first -1
+    cdef bint offset
+    cdef int relation
+    cdef bint mean_over_classes
+    cdef double negative
     cdef int reduction_
-    cdef void* functions[2][LOOPS]
+    cdef void* functions[2][MOST_LOOPS]
     cdef double parameters[2][MAX_PARAMETERS]
     cdef int n_varying
     cdef double varying[MAX_VARYING]
@@ -165,18 +179,26 @@ cdef class Loss:
     cdef bint has_domain
     cdef double lower
     cdef double upper
+    cdef str output_name
+    cdef Py_ssize_t outputs         # length of the last axis that the target lacks; 0: none
 
     def _bind(self, Level level, str kernel, int reduction, parameters, varying, bint classes,
-              int axis, ignore_index, double smoothing, bint empty_is_zero, class_weight, domain):
+              int axis, ignore_index, double smoothing, bint empty_is_zero, class_weight, domain,
+              tuple domains, str output_name, Py_ssize_t outputs):
         """Take over checked hyper-parameters as numbers. Called once, by the constructor."""
         cdef int real, i
         entry = level.formulas[kernel]
         self.level = level
         self.elementwise = entry["elementwise"]
         self.classes = classes
+        self.has_block = "block" in entry["loops"] or len(entry["predictions"]) > 1
+        self.predictions = entry["predictions"] if len(entry["predictions"]) > 1 else ()
+        self.domains = domains
         self.reduction_ = reduction
         for real, suffix in enumerate(("f32", "f64")):
             for i, address in enumerate(entry[suffix]):
+                if entry["loops"][i] == "row":
+                    i = ROW_FUNCTION
                 self.functions[real][i] = <void*><size_t>address
             for i, number in enumerate(parameters[real]):
                 self.parameters[real][i] = number
@@ -200,10 +222,21 @@ cdef class Loss:
         self.has_domain = domain is not None
         if domain is not None:
             self.lower, self.upper = domain
+        self.output_name = output_name
+        self.outputs = outputs
 
-    def _bind_targets(self, bint takes_rows, str name, factor):
-        """Take over what targets there are beside labels, and a factor of each class."""
-        self.takes_rows = takes_rows
+    def _bind_classes(self, tuple targets, str classwise, bint mean_over_classes, double negative):
+        """Take over what kinds of target there are, and what becomes of them."""
+        self.takes_labels = "labels" in targets
+        self.takes_label_lists = "label_lists" in targets
+        self.offset = "offsets" in targets
+        self.takes_rows = self.takes_label_lists or self.offset or "probabilities" in targets
+        self.relation = RELATION_CODES[classwise]
+        self.mean_over_classes = mean_over_classes
+        self.negative = negative
+
+    def _bind_class_factor(self, str name, factor):
+        """Take over what multiplies each class beside its weight."""
         self.divisor_weight = self.class_weight
         self.class_weight_name = "class_weight"
         if factor is not None:
@@ -230,7 +263,8 @@ cdef class Loss:
         prediction : array-like
             Of any real type, shape and memory layout.
         target : array-like
-            Of the prediction's shape, or, for labels, of that shape without the class axis.
+            Of the prediction's shape, or, for labels and for one number with several predictions,
+            of that shape without the axis of classes or predictions.
         weight : array-like, optional
             Of the target's shape (for classes, one per row), or that of its leading axis.
         reduction : {"mean", "sum", "none"}, optional
@@ -364,7 +398,7 @@ cdef class Loss:
         cdef list arrays = None
         if self.level is None:
             raise TypeError(f"{type(self).__name__} was made without calling its constructor")
-        if self.elementwise and tangent is None:
+        if self.elementwise and self.relation == NO_RELATION and tangent is None:
             outputs = self.quick(&job, mode, prediction, target, weight, reduction, out)
         if outputs is None:
             # The job knows arrays by their memory alone: what was made from lists has to live on.
@@ -375,14 +409,19 @@ cdef class Loss:
             if self.has_domain:
                 if arrays is not None:
                     prediction, target = arrays[PREDICTION], arrays[TARGET]
-                self.check_domain(prediction, job.real_size == 8, asked)
+                self.check_domain(prediction, job.real_size == 8, asked, self.lower, self.upper)
                 if not by_class:
-                    self.check_domain(target, job.real_size == 8, asked)
+                    self.check_domain(target, job.real_size == 8, asked, self.lower, self.upper)
+            if self.takes_label_lists:
+                self.check_domain(arrays[TARGET], True, asked, -1, job.classes - 1)
+            if self.domains:
+                for _, array, (lower, upper), _ in self.bounded(arrays):
+                    self.check_domain(array, job.real_size == 8, asked, lower, upper)
             self.execute(&job, mode, by_class, reduction, divisor, asked, result)
         except OutOfRange as error:
             # Rare, so the arrays are searched again, slowly, for what to say.
             self.explain(as_array("prediction", prediction), as_array("target", target), by_class,
-                         job.classes, error.args[0])
+                         job.labels, job.label_stop, error.args[0])
         return outputs
 
     cdef object quick(self, Job* job, int mode, object prediction_, object target_, object weight_,
@@ -464,6 +503,7 @@ cdef class Loss:
         job.shape[0] = job.n
         job.classes = 1
         job.labels = False
+        job.numbers = False
         job.real_size = 4 if number == cnp.NPY_FLOAT else 8
         return result
 
@@ -485,29 +525,52 @@ cdef class Loss:
         cdef list inputs = [("prediction", prediction), ("target", target)]
         job.real_size = 4 if dtype.itemsize <= 4 else 8
         real_type = cnp.NPY_FLOAT if job.real_size == 4 else cnp.NPY_DOUBLE
-        if self.elementwise and self.classes and shape_of(target) == shape:
+        if by_class and self.elementwise and self.relation == NO_RELATION and (
+                shape_of(target) == shape):
             # A loss on probabilities is elementwise unless the prediction has a class axis more.
             by_class = False
-        job.labels = by_class
+        job.numbers = len(self.predictions) > 0
+        job.labels = by_class and not job.numbers
         if by_class:
             axis = self.axis_of(shape)
             rows = shape[:axis] + shape[axis + 1:]
-            if self.takes_rows and float_target and shape_of(target) == shape:
+            if job.numbers:
+                self.check_predictions(shape, axis, rows, target)
                 job.labels = False
             elif self.takes_rows and shape_of(target) == shape:
-                raise TypeError(
-                    f"target of the prediction's shape {shape} must hold probabilities of a "
-                    f"floating type, got dtype {target.dtype}"
-                )
-            elif shape_of(target) != rows:
+                if float_target == self.takes_label_lists:
+                    raise TypeError(
+                        f"target of the prediction's shape {shape} must hold "
+                        + ("labels of an integer" if self.takes_label_lists else
+                           "probabilities of a floating")
+                        + f" type, got dtype {target.dtype}"
+                    )
+                job.labels = False
+            elif not self.takes_labels or shape_of(target) != rows:
+                kinds = [f"{rows} (labels)"] if self.takes_labels else []
+                if self.takes_rows:
+                    kinds.append(f"{shape} (" + (
+                        "labels" if self.takes_label_lists else "log-probabilities" if self.offset
+                        else "probabilities") + ")")
                 raise ValueError(
-                    f"target must have shape {rows} (labels"
-                    + (f") or {shape} (probabilities" if self.takes_rows else "")
-                    + f") for a prediction of shape {shape} with classes on axis {axis}, "
-                    f"got {shape_of(target)}"
+                    f"target must have shape {' or '.join(kinds)} for a prediction of shape {shape} "
+                    f"with classes on axis {axis}, got {shape_of(target)}"
                 )
             if shape[axis] == 0:
                 raise ValueError(f"prediction must have at least one class, got shape {shape}")
+        elif self.outputs > 0:
+            if ndim == 0 or shape[ndim - 1] != self.outputs:
+                raise ValueError(
+                    f"prediction must have a last axis of length {self.outputs}, one entry for each "
+                    f"{self.output_name}, got shape {shape}"
+                )
+            rows = shape[:ndim - 1]
+            if shape_of(target) != rows:
+                raise ValueError(
+                    f"target must have shape {rows}, that of the prediction without its last axis, "
+                    f"got {shape_of(target)}"
+                )
+            target = np.broadcast_to((<object>target)[..., np.newaxis], shape)
         else:
             rows = shape
             if shape_of(target) != shape:
@@ -523,8 +586,12 @@ cdef class Loss:
                     f"weight must have shape {rows}"
                     + (f" or {rows[:1]}" if len(rows) > 1 else "") + f", got {shape_of(array)}"
                 )
-            arrays[WEIGHT] = array
             inputs.append(("weight", array))
+            if self.outputs > 0:
+                missing = (1,) * (ndim - cnp.PyArray_NDIM(array))
+                array = np.broadcast_to(
+                    (<object>array).reshape(shape_of(array) + missing), shape)
+            arrays[WEIGHT] = array
         if tangent is not None:
             array = as_array("v", tangent)
             if shape_of(array) != shape:
@@ -533,6 +600,9 @@ cdef class Loss:
                 )
             arrays[TANGENT] = array
             inputs.append(("v", array))
+        if self.outputs > 0:
+            # From here on every prediction is an element like any other.
+            rows = shape
         for i in range(self.n_varying):
             if self.varying_arrays[i] is None:
                 continue
@@ -600,7 +670,8 @@ cdef class Loss:
             array = arrays[i]
             set_operand(operand, array)
             has_axis = by_class and cnp.PyArray_NDIM(array) == ndim and (
-                i in (PREDICTION, TANGENT, GRADIENT, HESSIAN) or (i == TARGET and not job.labels))
+                i in (PREDICTION, TANGENT, GRADIENT, HESSIAN)
+                or (i == TARGET and has_probabilities(job)))
             k = 0
             for j in range(cnp.PyArray_NDIM(array)):
                 if has_axis and j == axis:
@@ -625,7 +696,11 @@ cdef class Loss:
     cdef int axis_of(self, tuple shape) except -1:
         cdef int ndim = len(shape)
         if ndim == 0:
-            raise ValueError("prediction must have a class axis, got a scalar")
+            raise ValueError(
+                f"prediction must have {'an' if self.predictions else 'a class'} axis"
+                + (f" of {' and '.join(self.predictions)}" if self.predictions else "")
+                + ", got a scalar"
+            )
         if ndim == 1:
             return 0
         if not -ndim <= self.axis < ndim:
@@ -644,7 +719,7 @@ cdef class Loss:
         cdef double* slots = stack_slots
         cdef bint weighted = job.operands[WEIGHT].data != NULL
         cdef bint given = divisor != 0
-        cdef Py_ssize_t n = round_up(min(job.n, <Py_ssize_t>TILE))
+        cdef Py_ssize_t n = TILE if by_class else round_up(min(job.n, <Py_ssize_t>TILE))
         cdef int i
         job.tools = &self.level.tools[real]
         job.double_tools = &self.level.tools[1]
@@ -658,6 +733,17 @@ cdef class Loss:
         job.scratch = NULL
         job.streaming = streams(job)
         job.n_varying = self.n_varying
+        for i in range(self.n_varying):
+            if job.operands[VARYING + i].data == NULL:
+                fill(varying[i], self.varying[i], n, real)
+                job.constant_varying[i] = varying[i]
+        job.block = NULL
+        if by_class and self.has_block and not self.offset:
+            loop = BLOCK_FUNCTION
+            if job.numbers:
+                loop = PAIR_PRODUCT_LOOP if job.operands[TANGENT].data != NULL else PAIR_LOOP_OF[mode]
+            job.block = <class_function>self.functions[real][loop]
+        job.label_stop = job.classes + (self.relation == CUMULATIVE)
         job.chunk = rows_per_chunk(job) if by_class else ELEMENTWISE_CHUNK
         job.chunks = (job.n + (job.chunk - 1)) // job.chunk
         if job.chunks > 1:
@@ -687,10 +773,6 @@ cdef class Loss:
                 if job.has_gradient and not weighted:
                     fill(constant, job.scale, n, real)
                     job.constant_step = constant
-                for i in range(self.n_varying):
-                    if job.operands[VARYING + i].data == NULL:
-                        fill(varying[i], self.varying[i], n, real)
-                        job.constant_varying[i] = varying[i]
                 self.launch_timed(job, elementwise_chunk, real, mode, job.n, asked, 2**31 - 1)
                 if weighted and job.has_value and reduction != NONE:
                     result.weight = tree_sum(job.weights, job.chunks)
@@ -727,8 +809,37 @@ cdef class Loss:
         with nogil:
             run_timed(job, function, &self.cost[real][mode], elements, asked, most)
 
-    cdef int check_domain(self, cnp.ndarray array, int real, int asked) except -1:
-        # Probabilities outside [0, 1] would come out as plausible numbers.
+    cdef int check_predictions(self, tuple shape, int axis, tuple rows, cnp.ndarray target) except -1:
+        names = " and ".join(self.predictions)
+        if shape[axis] != len(self.predictions):
+            raise ValueError(
+                f"prediction must have length {len(self.predictions)} on axis {axis}, for {names}, "
+                f"got shape {shape}"
+            )
+        if shape_of(target) != rows:
+            raise ValueError(
+                f"target must have shape {rows} for a prediction of shape {shape} with {names} on "
+                f"axis {axis}, got {shape_of(target)}"
+            )
+        return 0
+
+    cdef list bounded(self, list arrays):
+        """Name, array and bounds of each of several predictions that has any, and its index."""
+        cdef list found = []
+        if not self.domains:
+            return found
+        prediction = arrays[PREDICTION]
+        axis = self.axis_of(prediction.shape)
+        for k, domain in enumerate(self.domains):
+            if domain is not None:
+                index = (slice(None),) * axis + (k, Ellipsis)
+                found.append((self.predictions[k], prediction[index], domain, (axis, k)))
+        return found
+
+    cdef int check_domain(self, cnp.ndarray array, int real, int asked, double lower,
+                          double upper) except -1:
+        # Probabilities outside [0, 1] would come out as plausible numbers, and labels that are no
+        # classes would be read.
         cdef Job job
         cdef Py_ssize_t chunk, total = 0
         cdef int i
@@ -740,7 +851,7 @@ cdef class Loss:
         if (job.n <= ELEMENTWISE_CHUNK and is_plain(array)
                 and cnp.PyArray_TYPE(array) == real_type):
             # Small and as it should be: no job is worth making.
-            if job.tools.outside(cnp.PyArray_DATA(array), job.n, self.lower, self.upper) > 0:
+            if job.tools.outside(cnp.PyArray_DATA(array), job.n, lower, upper) > 0:
                 raise OutOfRange(0)
             return 0
         if job.n == 0:
@@ -753,8 +864,8 @@ cdef class Loss:
         merge_axes(&job, True)
         finish_operand(&job, &job.operands[PREDICTION], real_type, array)
         job.classes = 1
-        job.lower = self.lower
-        job.upper = self.upper
+        job.lower = lower
+        job.upper = upper
         job.chunk = ELEMENTWISE_CHUNK
         job.chunks = (job.n + (ELEMENTWISE_CHUNK - 1)) // ELEMENTWISE_CHUNK
         job.bad = <Py_ssize_t*>PyMem_Malloc(job.chunks * sizeof(Py_ssize_t))
@@ -780,9 +891,10 @@ cdef class Loss:
         job.divisor_weight = NULL
         job.class_weight_sum = job.classes
         if self.class_weight is not None:
-            if cnp.PyArray_SIZE(self.class_weight) != job.classes:
+            if cnp.PyArray_SIZE(self.class_weight) != job.label_stop:
                 raise ValueError(
-                    f"{self.class_weight_name} must have one entry for each of the prediction's {job.classes} "
+                    f"{self.class_weight_name} must have one entry for each of the prediction's "
+                    f"{job.label_stop} "
                     f"classes, got {self.class_weight.size}"
                 )
             job.class_weight_double = <double*>cnp.PyArray_DATA(self.class_weight)
@@ -807,19 +919,29 @@ cdef class Loss:
         cdef int threads
         # Strides of whole pages would put all classes into one set of the cache.
         job.block_stride = rows + 64 // job.real_size
-        if self.elementwise:
+        job.offset = self.offset
+        if self.relation != NO_RELATION:
+            self.choose_loops(job, real, mode)
+            function = classwise_chunk
+            job.relation = self.relation
+            job.negative = self.negative
+            job.class_share = 1 / <double>job.classes if self.mean_over_classes else 1
+            job.scratch_size = 6 * (classwise_width(job) * job.real_size + 64)
+        elif self.elementwise:
             self.choose_loops(job, real, mode)
             function = pick_chunk
             job.scratch_size = size
-        elif in_blocks(job):
-            job.block = <class_function>self.functions[real][BLOCK_FUNCTION]
+        elif job.block != NULL and in_blocks(job):
             function = block_chunk
             job.scratch_size = size * rows + size * job.block_stride * (
-                1 + job.has_hessian + (job.operands[TANGENT].data != NULL) + (not job.labels))
+                1 + job.has_hessian + (job.operands[TANGENT].data != NULL) + has_probabilities(job))
         else:
             job.row = <class_function>self.functions[real][ROW_FUNCTION]
+            job.soft_row = job.tools.soft_row if self.has_block else job.row
             function = row_chunk
             job.scratch_size = 5 * size
+            if job.block == NULL:
+                job.scratch_size += SCRATCH_ROWS * size + 3 * 64
         job.scratch_size = (job.scratch_size + 6 * 64) & ~<Py_ssize_t>63
         # Scratch for as many threads as there may be; what a thread does not touch is not there.
         threads = <int>min(<Py_ssize_t>thread_limit(asked), max(job.chunks, <Py_ssize_t>1))
@@ -829,9 +951,23 @@ cdef class Loss:
         self.launch_timed(job, function, real, mode, job.n * job.classes, asked, threads)
         return 0
 
-    cdef int explain(self, prediction, target, bint by_class, Py_ssize_t classes,
+    cdef int explain(self, prediction, target, bint by_class, bint labels, Py_ssize_t classes,
                      Py_ssize_t start) except -1:
-        if by_class and (self.elementwise or target.ndim < prediction.ndim):
+        if self.takes_label_lists:
+            at = first_where(target, self._is_no_list, classes, 0)
+            if at is not None:
+                raise IndexError(
+                    f"target holds the label {target[at]} at position {position(at)}, which is "
+                    f"neither one of the {classes} classes 0 to {classes - 1} nor -1"
+                )
+        for name, array, (lower, upper), (axis, k) in self.bounded([prediction]):
+            at = first_where(array, self._is_outside, (lower, upper), 0)
+            if at is not None:
+                raise ValueError(
+                    f"prediction must hold a {name} in [{lower:g}, {upper:g}], got {array[at]} at "
+                    f"position {position(at[:axis] + (k,) + at[axis:])}"
+                )
+        if labels:
             at = first_where(target, self._is_no_label, classes, start)
             if at is not None:
                 raise wrong_label(
@@ -839,11 +975,12 @@ cdef class Loss:
         for name, array in (("prediction", prediction), ("target", target)):
             if name == "target" and by_class:
                 continue
-            at = first_where(array, self._is_outside, None, 0)
+            at = first_where(array, self._is_outside, (self.lower, self.upper), 0)
             if at is not None:
+                what = (f"numbers of at least {self.lower:g}" if self.upper == INFINITY
+                        else f"probabilities in [{self.lower:g}, {self.upper:g}]")
                 raise ValueError(
-                    f"{name} must hold probabilities in [{self.lower:g}, {self.upper:g}], "
-                    f"got {array[at]} at position {position(at)}"
+                    f"{name} must hold {what}, got {array[at]} at position {position(at)}"
                 )
         raise RuntimeError("the arrays changed while they were read")
 
@@ -853,9 +990,13 @@ cdef class Loss:
         bad = ~((labels >= 0) & (labels < classes) & (labels == np.floor(labels)))
         return bad & (labels != self.ignore_index) if self.has_ignore_index else bad
 
-    def _is_outside(self, block, _):
-        """Return where a block of probabilities holds something else."""
-        return (block < self.lower) | (block > self.upper)
+    def _is_no_list(self, block, classes):
+        """Return where a block of lists of labels holds neither a class nor -1."""
+        return (block < -1) | (block >= classes)
+
+    def _is_outside(self, block, bounds):
+        """Return where a block holds what is out of bounds."""
+        return (block < bounds[0]) | (block > bounds[1])
 
 
 cpdef object wrong_label(target, tuple at, Py_ssize_t classes, ignore_index):

@@ -9,6 +9,7 @@ cdef enum:
     LABEL = cnp.NPY_INT64       # labels as the driver keeps them
     MAX_VARYING = 2
     WIDEST = 2                  # doubles that hold the widest element, long double
+    SHORT_RUN = 64              # bytes
 
 # The tile functions of one level for one type that are not formulas.
 cdef struct Tools:
@@ -37,7 +38,7 @@ cdef struct Operand:
     int source                  # type number
     bint swapped
     bint plain                  # aligned, native, and of the job's real type
-    bint direct                 # plain and one contiguous run: used where it stands
+    bint direct                 # plain and one run in the job's order: used where it stands
     Py_ssize_t class_stride
     Py_ssize_t strides[MAX_DIMS]
 
@@ -45,6 +46,12 @@ cdef enum:
     # With a tangent the gradient's place is that of the Hessian's product with it.
     PREDICTION, TARGET, WEIGHT, TANGENT, VALUE, GRADIENT, HESSIAN, VARYING
     OPERANDS = VARYING + MAX_VARYING
+
+# What sets one loss of a sweep apart from the next.
+cdef struct ParameterSet:
+    elementwise_function value_loop
+    const double* parameters
+    const double* varying
 
 # Everything that the threads of one call read.
 cdef struct Job:
@@ -70,11 +77,22 @@ cdef struct Job:
     double scale                # 1 / divisor
     const void* constant_step   # a tile of `scale`, for calls without weight
     const void* constant_varying[MAX_VARYING]
+    # Sweeps
+    const ParameterSet* sets
+    Py_ssize_t n_sets
+    Py_ssize_t values_size      # bytes from a set's values to the next set's
     # Rows of classes
     class_function block
     class_function row
+    class_function soft_row     # the same with probabilities as target
+    int relation                # of a sum over classes
+    double negative             # the target of what is not the label
+    double class_share          # what a sum over classes is multiplied by
+    bint offset                 # the label is 0, and the target is taken from the logits
     Py_ssize_t classes
-    bint labels                 # else probabilities
+    Py_ssize_t label_stop       # labels are below
+    bint labels                 # one integer per row
+    bint numbers                # one real number per row; if neither, probabilities
     Py_ssize_t block_stride     # elements from a class of a block to the next
     int64_t ignore_index
     bint has_ignore_index
@@ -101,8 +119,9 @@ cdef inline Py_ssize_t round_up(Py_ssize_t n) noexcept nogil:
 cdef void gather_run(const char* source, Py_ssize_t stride, Py_ssize_t size, Py_ssize_t n,
                      char* target) noexcept nogil:
     # memcpy with a constant size is one load and one store, aligned or not.
+    # A short run is not worth the call of a memcpy of any size.
     cdef Py_ssize_t i
-    if stride == size:
+    if stride == size and n * size > SHORT_RUN:
         memcpy(target, source, n * size)
     elif size == 1:
         for i in range(n):
@@ -164,18 +183,68 @@ cdef Py_ssize_t offset_of(const Job* job, const Operand* operand, Py_ssize_t ind
         at = index % job.shape[axis]
 
 
+cdef Py_ssize_t repeat_rows(const char* source, Py_ssize_t stride, Py_ssize_t size, Py_ssize_t left,
+                            Py_ssize_t row, Py_ssize_t n, char* target) noexcept nogil:
+    # Every element of a column as often as a row is long, the first one `left` times. Returns how many
+    # of n are done: none where their size is a rare one.
+    cdef Py_ssize_t i, stop, done = 0
+    cdef uint32_t four
+    cdef uint64_t eight
+    if size == 4:
+        while done < n:
+            memcpy(&four, source, 4)
+            stop = min(done + left, n)
+            for i in range(done, stop):
+                memcpy(target + 4 * i, &four, 4)
+            done = stop
+            source += stride
+            left = row
+    elif size == 8:
+        while done < n:
+            memcpy(&eight, source, 8)
+            stop = min(done + left, n)
+            for i in range(done, stop):
+                memcpy(target + 8 * i, &eight, 8)
+            done = stop
+            source += stride
+            left = row
+    return done
+
+
 cdef void gather(const Job* job, const Operand* operand, Py_ssize_t start, Py_ssize_t n,
                  char* target) noexcept nogil:
     # Elements start … start + n - 1 in the job's order, native bytes, side by side.
-    cdef Py_ssize_t left, run, offset, done = 0
+    cdef Py_ssize_t left, run, done = 0
+    cdef Py_ssize_t size = operand.size
+    cdef Py_ssize_t stride = operand.strides[job.ndim - 1]
+    cdef Py_ssize_t row = job.shape[job.ndim - 1]
+    cdef Py_ssize_t offset = offset_of(job, operand, start, &left)
+    # From where a row of a matrix begins to where the next one does takes no division.
+    cdef Py_ssize_t row_offset = offset - (row - left) * stride
+    if stride == 0 and job.ndim <= 2:
+        done = repeat_rows(operand.data + offset, operand.strides[0], size, left, row, n, target)
     while done < n:
-        offset = offset_of(job, operand, start + done, &left)
         run = min(left, n - done)
-        gather_run(operand.data + offset, operand.strides[job.ndim - 1], operand.size, run,
-                   target + done * operand.size)
+        gather_run(operand.data + offset, stride, size, run, target + done * size)
         done += run
+        if done == n:
+            break
+        if job.ndim != 2:
+            offset = offset_of(job, operand, start + done, &left)
+            continue
+        row_offset += operand.strides[0]
+        offset = row_offset
+        if operand.strides[0] == 0 and done > left:
+            # Every row is the same: what is there of whole ones is copied, twice as many each time.
+            left = done - run
+            while done < n:
+                run = min(done - left, n - done)
+                memcpy(target + done * size, target + left * size, run * size)
+                done += run
+            break
+        left = row
     if operand.swapped:
-        swap_bytes(target, operand.size, n)
+        swap_bytes(target, size, n)
 
 
 cdef void load(const Job* job, const Tools* tools, const Operand* operand, Py_ssize_t start,

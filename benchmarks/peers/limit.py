@@ -1,10 +1,12 @@
-"""Not a peer but the limit: the same arrays read and written, with hardly any arithmetic."""
+"""Not a peer but the limit: the same arrays read and written, or the bare matrix products."""
 
 import ctypes
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+
+import numpy as np
 
 from suite import Array, Case, Job, allocate
 
@@ -55,7 +57,7 @@ def jobs(case: Case, prediction: Array, target: Array) -> Iterator[Job]:
     for streaming, threads in dict.fromkeys(variants):
         store = "streaming" if streaming else "ordinary"
         yield Job(
-            "memory",
+            "limit",
             f"{reads} read {writes} written, {store} stores, {threads} threads",
             "stream(*arguments)",
             {
@@ -65,3 +67,16 @@ def jobs(case: Case, prediction: Array, target: Array) -> Iterator[Job]:
             },
             calls=calls,
         )
+
+
+def linear_jobs(case: Case, hidden: Array, weight: Array, target: Array) -> Iterator[Job]:
+    logits = np.zeros((len(hidden), len(weight)), hidden.dtype)
+    hidden_gradient, weight_gradient = case.outputs()
+    products = (
+        "matmul(hidden, weight.T, out=logits); "
+        "matmul(logits, weight, out=hidden_gradient); "
+        "matmul(logits.T, hidden, out=weight_gradient)"
+    )
+    yield Job(
+        "limit", "three matrix products of NumPy", products, {"matmul": np.matmul, **locals()}
+    )
