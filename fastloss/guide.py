@@ -274,6 +274,7 @@ array([[-0.1, -0.5, -0.9],
                 {"label_smoothing": (0.0, 0.05, 0.1)},
             ),
             Choice("LogLoss", "for probabilities, as other libraries' predict_proba returns them"),
+            Choice("NegativeLogLikelihood", "for their logarithms: what a log-softmax layer gives"),
             Choice(
                 "OneVersusAll",
                 "classes that do not compete: an input may be of none of them; any binary loss",

@@ -1,7 +1,8 @@
 # Formulas of fastloss.losses.multiclass: functions of p, the probability that a softmax gives to
 # the target's class. A formula names the value f(p), the pull -p f'(p), which is what the gradient
 # (P - one_hot) is multiplied by, and the derivative of the pull, p times. `log_p` and `complement`
-# (1 - p) come from the logits without cancellation.
+# (1 - p) come from the logits without cancellation. One that names prediction and target instead takes
+# the logarithm itself, of the target's class alone.
 
 
 cdef inline void cross_entropy(real p, real log_p, real complement,
@@ -79,3 +80,10 @@ cdef inline void symmetric_cross_entropy(real p, real log_p, real complement, re
     value[0] = reverse * complement - alpha * log_p
     pull[0] = alpha + reverse * p
     pull_slope[0] = reverse * p
+
+
+cdef inline void negative_log_likelihood(real prediction, real target,
+                                         real* value, real* gradient, real* hessian) noexcept nogil:
+    value[0] = -product(target, prediction)
+    gradient[0] = -target
+    hessian[0] = 0.0

@@ -358,7 +358,12 @@ class Loss(Parameters, driver.Loss):
             self.mean_over_classes,
             negative if np.isfinite(negative) else 0.0,
         )
-        self._bind_class_factor(*self._class_factor())
+        self._bind_softmax(
+            *self._class_factor(),
+            getattr(self, "prior", None),
+            getattr(self, "z_loss", 0.0),
+            getattr(self, "soft_cap", None) or 0.0,
+        )
 
     def _kernel(self) -> str:
         """Return the name of the formula; a hyper-parameter may choose among several."""

@@ -16,6 +16,7 @@ LARGEST_LABEL = 2**53
 __all__ = [
     "CrossEntropy",
     "GeneralizedCrossEntropy",
+    "NegativeLogLikelihood",
     "Poly1",
     "SoftmaxAbsoluteError",
     "SoftmaxFocal",
@@ -30,6 +31,15 @@ def check_per_class(name: str, values: Array | None) -> None:
         raise ValueError(f"{name} must be one number for each class, got {values!r}")
 
 
+def check_same_classes(name: str, values: Array | None, class_weight: Array | None) -> None:
+    """Check that two parameters which have an entry for each class have as many."""
+    if values is not None and class_weight is not None and len(values) != len(class_weight):
+        raise ValueError(
+            f"{name} and class_weight must have one entry for each class, got {len(values)} and "
+            f"{len(class_weight)}"
+        )
+
+
 def check_classes(class_weight: Array | None, ignore_index: int | None) -> None:
     """Check what losses over labels have in common."""
     check_per_class("class_weight", class_weight)
@@ -40,16 +50,18 @@ def check_classes(class_weight: Array | None, ignore_index: int | None) -> None:
 class CrossEntropy(Loss, kernel="cross_entropy"):
     r"""Softmax cross-entropy of logits, with labels or with probabilities as targets.
 
-    With P = softmax(z) over K classes, y the label, w class weights and e label smoothing:
+    With P = softmax(z) over K classes, y the label, w class weights, e label smoothing towards a prior
+    r (1 / K for each class unless one is given), L the log-sum-exp of z and :math:`\zeta` the z-loss:
 
     .. math::
-        \ell &= -(1 - e) w_y \log P_y - \frac{e}{K} \sum_k w_k \log P_k \\
-        g_k &= M P_k - q_k, \quad q_k = (1 - e) w_y [k = y] + \frac{e}{K} w_k, \quad
-        M = \sum_k q_k \\
-        h_k &= M P_k (1 - P_k)
+        \ell &= -(1 - e) w_y \log P_y - e \sum_k w_k r_k \log P_k + \zeta w_y L^2 \\
+        g_k &= M P_k - q_k, \quad q_k = (1 - e) w_y [k = y] + e w_k r_k, \quad
+        M = \sum_k q_k + 2 \zeta w_y L \\
+        h_k &= M P_k (1 - P_k) + 2 \zeta w_y P_k^2
 
-    Probabilities Q as target give :math:`q_k = w_k ((1 - e) Q_k + e / K)` and
-    :math:`\ell = -\sum_k q_k \log P_k`.
+    Probabilities Q as target give :math:`q_k = w_k ((1 - e) Q_k + e r_k)` and
+    :math:`\ell = -\sum_k q_k \log P_k`, and :math:`\sum_k w_k Q_k` in place of :math:`w_y` in the z-loss.
+    A soft cap c has :math:`z = c \tanh(x / c)` of the logits x; derivatives are those with respect to x.
 
     Parameters
     ----------
@@ -59,7 +71,14 @@ class CrossEntropy(Loss, kernel="cross_entropy"):
         Rows with this label count for nothing: they are not read, cost 0 and get an exact zero
         gradient. None ignores no label.
     label_smoothing : float, default 0.0
-        In [0, 1]: the share of each target that is spread evenly over all classes.
+        In [0, 1]: the share of each target that is spread over all classes.
+    prior : array-like or None, default None
+        What it is spread by, one probability per class, which sum to 1. None spreads evenly.
+    z_loss : float, default 0.0
+        Factor of the squared log-sum-exp, which keeps the logits from drifting; 1e-4 in PaLM. A row
+        counts in it with its weight and its label's class weight, as in the rest of the loss.
+    soft_cap : float or None, default None
+        Bound that the logits approach, as in Gemma 2 (there 30).
     empty : {"nan", "zero"}, default "nan"
         The mean of no rows at all: NaN as in PyTorch, or 0.
     axis : int, default 1
@@ -78,16 +97,19 @@ class CrossEntropy(Loss, kernel="cross_entropy"):
     the sum of the rows' weights, each times the class weight of its label; with probabilities as
     targets class weights do not enter the divisor. These are PyTorch's conventions. Logits may be
     -inf, and a target's probability 0 there costs 0; a row that is -inf throughout, or holds +inf
-    or NaN, is NaN.
+    or NaN, is NaN. A soft cap makes numbers of infinite logits. All terms come from one softmax.
 
     See Also
     --------
     LogLoss : the same for probabilities.
+    LinearCrossEntropy : of a linear layer, without its logits.
 
     References
     ----------
     C. Szegedy et al., *Rethinking the Inception Architecture for Computer Vision*, CVPR 2016,
-    arXiv:1512.00567 (label smoothing).
+    arXiv:1512.00567 (label smoothing). G. Pereyra et al., *Regularizing Neural Networks by Penalizing
+    Confident Output Distributions*, arXiv:1701.06548 (smoothing towards a prior). A. Chowdhery et al.,
+    *PaLM*, arXiv:2204.02311 (z-loss). Gemma Team, *Gemma 2*, arXiv:2408.00118 (soft cap).
 
     Examples
     --------
@@ -106,6 +128,9 @@ class CrossEntropy(Loss, kernel="cross_entropy"):
     class_weight: Annotated[Array | None, NON_NEGATIVE] = None
     ignore_index: int | None = -100
     label_smoothing: Annotated[float, UNIT] = 0.0
+    prior: Annotated[Array | None, UNIT] = None
+    z_loss: Annotated[float, NON_NEGATIVE] = 0.0
+    soft_cap: Annotated[float | None, POSITIVE] = None
     empty: Literal["nan", "zero"] = "nan"
     axis: int = 1
 
@@ -125,6 +150,10 @@ class CrossEntropy(Loss, kernel="cross_entropy"):
 
     def _check(self) -> None:
         check_classes(self.class_weight, self.ignore_index)
+        check_per_class("prior", self.prior)
+        if self.prior is not None and abs(sum(self.prior) - 1) > 1e-6:
+            raise ValueError(f"prior must sum to 1, got {self.prior!r} with sum {sum(self.prior)}")
+        check_same_classes("prior", self.prior, self.class_weight)
 
 
 class _OfLabels(Loss):
@@ -142,7 +171,13 @@ class _OfLabels(Loss):
         check_classes(self.class_weight, self.ignore_index)
 
 
-class SoftmaxFocal(_OfLabels, kernel="softmax_focal"):
+class _OfTargets(_OfLabels):
+    """One that takes probabilities too: its expectation over labels drawn from them."""
+
+    targets: ClassVar[tuple[str, ...]] = ("labels", "probabilities")
+
+
+class SoftmaxFocal(_OfTargets, kernel="softmax_focal"):
     r"""Focal loss of many classes: cross-entropy that fades where the label is right already.
 
     With P = softmax(z), y the label, p its probability, u = 1 - p and :math:`\alpha_y` its balance:
@@ -177,6 +212,7 @@ class SoftmaxFocal(_OfLabels, kernel="softmax_focal"):
 
     Notes
     -----
+    Probabilities as target take the expectation over labels drawn from them.
     One softmax over all classes, as in Keras's CategoricalFocalCrossentropy on logits, where alpha
     is 0.25; many libraries mean a :class:`Focal` loss of each class by itself. Finite for every
     logit and for gamma in [0, 1) too. The Hessian is exact and may be negative.
@@ -207,11 +243,7 @@ class SoftmaxFocal(_OfLabels, kernel="softmax_focal"):
         super()._check()
         name, alpha = self._class_factor()
         check_per_class(name, alpha)
-        if alpha and self.class_weight is not None and len(alpha) != len(self.class_weight):
-            raise ValueError(
-                f"alpha and class_weight must have one entry for each class, got {len(alpha)} and "
-                f"{len(self.class_weight)}"
-            )
+        check_same_classes(name, alpha, self.class_weight)
 
     def _class_factor(self) -> tuple[str, Sequence[float] | None]:
         return "alpha", self.alpha if isinstance(self.alpha, tuple) else None
@@ -221,7 +253,7 @@ class SoftmaxFocal(_OfLabels, kernel="softmax_focal"):
         return {"gamma": self.gamma, "alpha": alpha}
 
 
-class Poly1(_OfLabels, kernel="poly1"):
+class Poly1(_OfTargets, kernel="poly1"):
     r"""Poly-1 loss: cross-entropy with another weight on the first term of its series in 1 - p.
 
     With P = softmax(z), y the label and p its probability:
@@ -252,6 +284,7 @@ class Poly1(_OfLabels, kernel="poly1"):
 
     Notes
     -----
+    Probabilities as target take the expectation over labels drawn from them.
     Optax has it as poly_loss_cross_entropy, with the same default. The Hessian is exact and may be
     negative.
 
@@ -274,7 +307,7 @@ class Poly1(_OfLabels, kernel="poly1"):
     epsilon: Annotated[float, Interval(-1, np.inf, upper_open=True)] = 2.0
 
 
-class GeneralizedCrossEntropy(_OfLabels, kernel="generalized_cross_entropy"):
+class GeneralizedCrossEntropy(_OfTargets, kernel="generalized_cross_entropy"):
     r"""Generalised cross-entropy: between cross-entropy and the absolute error, for noisy labels.
 
     With P = softmax(z), y the label and p its probability:
@@ -305,6 +338,7 @@ class GeneralizedCrossEntropy(_OfLabels, kernel="generalized_cross_entropy"):
 
     Notes
     -----
+    Probabilities as target take the expectation over labels drawn from them.
     Keras's CategoricalGeneralizedCrossEntropy is the same of probabilities, with q = 0.5. The
     Hessian is exact and may be negative.
 
@@ -378,7 +412,7 @@ class SoftmaxAbsoluteError(_OfLabels, kernel="softmax_absolute_error"):
     """
 
 
-class TaylorCrossEntropy(_OfLabels, kernel="taylor_cross_entropy"):
+class TaylorCrossEntropy(_OfTargets, kernel="taylor_cross_entropy"):
     r"""The first terms of cross-entropy's Taylor series about p = 1, for noisy labels.
 
     With P = softmax(z), y the label, p its probability, u = 1 - p and n the order:
@@ -410,6 +444,7 @@ class TaylorCrossEntropy(_OfLabels, kernel="taylor_cross_entropy"):
 
     Notes
     -----
+    Probabilities as target take the expectation over labels drawn from them.
     The Hessian is exact and may be negative.
 
     See Also
@@ -491,3 +526,64 @@ class SymmetricCrossEntropy(_OfLabels, kernel="symmetric_cross_entropy"):
     alpha: Annotated[float, POSITIVE] = 0.1
     beta: Annotated[float, NON_NEGATIVE] = 1.0
     log_zero: Annotated[float, Interval(-np.inf, 0, lower_open=True)] = -4.0
+
+
+class NegativeLogLikelihood(Loss, kernel="negative_log_likelihood"):
+    r"""Negative log-likelihood of labels, with log-probabilities as prediction.
+
+    With x = log P, y the label and w class weights:
+
+    .. math::
+        \ell = -w_y x_y, \quad g_k = -w_y [k = y], \quad h_k = 0
+
+    Parameters
+    ----------
+    class_weight : array-like or None, default None
+        One weight per class, not negative.
+    ignore_index : int or None, default -100
+        Rows with this label count for nothing, as in :class:`CrossEntropy`.
+    empty : {"nan", "zero"}, default "nan"
+        The mean of no rows at all.
+    axis : int, default 1
+        The class axis; -1 for classes last, 0 for a prediction of one dimension.
+    reduction : {"mean", "sum", "none"}, default "mean"
+
+    Raises
+    ------
+    IndexError
+        If a label is neither a class nor `ignore_index`; found before anything is read with it.
+
+    Notes
+    -----
+    PyTorch's nll_loss. Only the labels' entries are read. Nothing checks that a row is normalised, and
+    a label of weight 0 costs 0 even where its probability is.
+
+    See Also
+    --------
+    CrossEntropy : from logits.
+    LogLoss : from probabilities.
+    KLDivergence : of probabilities as target.
+
+    References
+    ----------
+    R. A. Fisher, *On the Mathematical Foundations of Theoretical Statistics*, Phil. Trans. R. Soc. A
+    222, 1922.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> fl.NegativeLogLikelihood().value_and_grad([[-0.5, -1.0]], [1])
+    (1.0, array([[ 0., -1.]]))
+    """
+
+    class_weight: Annotated[Array | None, NON_NEGATIVE] = None
+    ignore_index: int | None = -100
+    empty: Literal["nan", "zero"] = "nan"
+    axis: int = 1
+
+    class_axis: ClassVar[Literal["none", "optional", "always"]] = "always"
+    targets: ClassVar[tuple[str, ...]] = ("labels",)
+    aliases: ClassVar[dict[str, dict[str, Any]]] = {"nll_loss": {}, "NLLLoss": {}}
+
+    def _check(self) -> None:
+        check_classes(self.class_weight, self.ignore_index)

@@ -11,6 +11,7 @@ from fastloss.reference.array import Array, multiply
 __all__ = [
     "cross_entropy",
     "generalized_cross_entropy",
+    "negative_log_likelihood",
     "poly1",
     "softmax_absolute_error",
     "softmax_focal",
@@ -26,23 +27,54 @@ def cross_entropy(
     class_weight: npt.ArrayLike | None = None,
     ignore_index: int = -100,
     label_smoothing: float = 0.0,
+    prior: npt.ArrayLike | None = None,
+    z_loss: float = 0.0,
+    soft_cap: float | None = None,
     empty: Literal["nan", "zero"] = "nan",
     axis: int = 1,
 ) -> Iterator[Array]:
     """-sum_k w_k q_k log softmax(z)_k, as PyTorch's cross_entropy.
 
-    q is the target, smoothed to (1 - e) q + e / C over C classes; a label stands for its one-hot
-    q. 0 * log 0 = 0, and a row whose label is `ignore_index` costs 0. `empty` concerns the mean
-    alone: see `evaluate`.
+    q is the target, smoothed to (1 - e) q + e r with the prior r (1 / C over C classes); a label
+    stands for its one-hot q. 0 * log 0 = 0, and a row whose label is `ignore_index` costs 0.
+    `z_loss` times the target's weight and the squared log-sum-exp are added. With a soft cap c the
+    softmax is that of c tanh(z / c). `empty` concerns the mean alone: see `evaluate`.
     """
     axis = axis if prediction.ndim > 1 else 0
     classes = prediction.shape[axis]
     weight = np.ones(classes) if class_weight is None else np.asarray(class_weight)
-    weight = weight.astype(prediction.dtype)
+    share = label_smoothing * weight * (1 / classes if prior is None else np.asarray(prior))
+    weight, share = weight.astype(prediction.dtype), share.astype(prediction.dtype)
+    logits = prediction if soft_cap is None else soft_cap * np.tanh(prediction / soft_cap)
     if target.ndim < prediction.ndim:
-        yield from _of_labels(prediction, target, weight, ignore_index, label_smoothing, axis)
+        steps = _of_labels(logits, target, weight, share, ignore_index, label_smoothing, axis)
     else:
-        yield from _of_probabilities(prediction, target, weight, label_smoothing, axis)
+        steps = _of_probabilities(logits, target, weight, share, label_smoothing, axis)
+    if not z_loss and soft_cap is None:
+        yield from steps
+        return
+
+    if target.ndim < prediction.ndim:
+        own = np.expand_dims(label_weight(target, target != ignore_index, weight), axis)
+    else:
+        own = (_along(axis, logits.ndim, weight) * target).sum(axis, keepdims=True)
+    factor = (z_loss * own).astype(prediction.dtype)
+    top = logits.max(axis, keepdims=True)
+    exponential = np.exp(logits - top)
+    total = exponential.sum(axis, keepdims=True)
+    log_total = top + np.log(total)
+    p = exponential / total
+    yield next(steps) + multiply(factor, log_total**2).squeeze(axis)
+    pull = 2 * multiply(factor, log_total)
+    gradient = next(steps) + multiply(pull, p)
+    if soft_cap is None:
+        yield gradient
+        yield next(steps) + multiply(pull, p * (1 - p)) + 2 * multiply(factor, p**2)
+        return
+    slope = 1 / np.cosh(prediction / soft_cap) ** 2
+    yield gradient * slope
+    hessian = next(steps) + multiply(pull, p * (1 - p)) + 2 * multiply(factor, p**2)
+    yield hessian * slope**2 - 2 * gradient * slope * np.tanh(prediction / soft_cap) / soft_cap
 
 
 def softmax_focal(
@@ -164,6 +196,27 @@ def symmetric_cross_entropy(
     yield from _of_label_probability(prediction, target, class_weight, ignore_index, axis, formula)
 
 
+def negative_log_likelihood(
+    prediction: Array,
+    target: Array,
+    *,
+    class_weight: npt.ArrayLike | None = None,
+    ignore_index: int = -100,
+    empty: Literal["nan", "zero"] = "nan",
+    axis: int = 1,
+) -> Iterator[Array]:
+    """-w_y x_y of the log-probabilities x and the label y."""
+    axis = axis if prediction.ndim > 1 else 0
+    kept = target != ignore_index
+    label = np.expand_dims(np.where(kept, target, 0).astype(np.intp), axis)
+    weight = label_weight(target, kept, class_weight).astype(prediction.dtype)
+    yield -multiply(weight, np.take_along_axis(prediction, label, axis).squeeze(axis))
+    gradient = np.zeros_like(prediction)
+    np.put_along_axis(gradient, label, -np.expand_dims(weight, axis), axis)
+    yield gradient
+    yield np.zeros_like(prediction)
+
+
 def label_weight(target: Array, kept: Array, class_weight: npt.ArrayLike | None) -> Array:
     """The class weight of each row's label, 0 for a row that is not kept."""
     if class_weight is None:
@@ -173,12 +226,18 @@ def label_weight(target: Array, kept: Array, class_weight: npt.ArrayLike | None)
 
 
 def _of_labels(
-    logits: Array, target: Array, weight: Array, ignore_index: int, smoothing: float, axis: int
+    logits: Array,
+    target: Array,
+    weight: Array,
+    share: Array,
+    ignore_index: int,
+    smoothing: float,
+    axis: int,
 ) -> Iterator[Array]:
     kept = target != ignore_index
     label = np.expand_dims(np.where(kept, target, 0).astype(np.intp), axis)
     hard = (1 - smoothing) * np.expand_dims(label_weight(target, kept, weight), axis)
-    soft = _along(axis, logits.ndim, smoothing / len(weight) * weight)
+    soft = _along(axis, logits.ndim, share)
     ignored = np.expand_dims(~kept, axis)
 
     shifted = logits - logits.max(axis, keepdims=True)
@@ -213,8 +272,14 @@ def _of_label_probability(
     formula: Callable[[Array, Array, Array], tuple[Array, Array, Array]],
     factor: npt.ArrayLike = 1.0,
 ) -> Iterator[Array]:
-    """f(p), given with its pull -p f'(p) and p times the pull's derivative as `formula`."""
+    """f(p), given with its pull -p f'(p) and p times the pull's derivative as `formula`.
+
+    Of probabilities q as target it is the expectation, sum_k q_k f(P_k).
+    """
     axis = axis if logits.ndim > 1 else 0
+    if target.ndim == logits.ndim:
+        yield from _of_expected_label(logits, target, class_weight, axis, formula, factor)
+        return
     kept = target != ignore_index
     label = np.expand_dims(np.where(kept, target, 0).astype(np.intp), axis)
     weight = np.expand_dims(label_weight(target, kept, class_weight), axis).astype(logits.dtype)
@@ -240,11 +305,35 @@ def _of_label_probability(
     yield np.where(ignored, 0, weight * (pull * spread - slope * lean**2))
 
 
-def _of_probabilities(
-    logits: Array, target: Array, weight: Array, smoothing: float, axis: int
+def _of_expected_label(
+    logits: Array,
+    target: Array,
+    class_weight: npt.ArrayLike | None,
+    axis: int,
+    formula: Callable[[Array, Array, Array], tuple[Array, Array, Array]],
+    factor: npt.ArrayLike,
 ) -> Iterator[Array]:
-    smooth = target * (1 - smoothing) + smoothing / len(weight)
-    coefficient = _along(axis, logits.ndim, weight) * smooth
+    weight = np.broadcast_to(np.asarray(factor, logits.dtype), logits.shape[axis])
+    if class_weight is not None:
+        weight = weight * np.asarray(class_weight, logits.dtype)
+    mass = _along(axis, logits.ndim, weight) * target
+    shifted = logits - logits.max(axis, keepdims=True)
+    exponential = np.exp(shifted)
+    total = exponential.sum(axis, keepdims=True)
+    p, rest = exponential / total, (total - exponential) / total
+    value, pull, slope = formula(p, shifted - np.log(total), rest)
+    yield multiply(mass, value).sum(axis)
+    pull, slope = mass * pull, mass * slope
+    pulls, slopes = pull.sum(axis, keepdims=True), slope.sum(axis, keepdims=True)
+    yield p * (pulls - pull) - rest * pull
+    yield p * rest * pulls - p**2 * (slopes - slope) - rest**2 * slope
+
+
+def _of_probabilities(
+    logits: Array, target: Array, weight: Array, share: Array, smoothing: float, axis: int
+) -> Iterator[Array]:
+    coefficient = (1 - smoothing) * _along(axis, logits.ndim, weight) * target
+    coefficient = coefficient + _along(axis, logits.ndim, share)
 
     shifted = logits - logits.max(axis, keepdims=True)
     exponential = np.exp(shifted)
