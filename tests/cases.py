@@ -43,8 +43,6 @@ PARAMETERS: dict[str, tuple[Any, ...]] = {
     "reduction": ("sum",),
 }
 
-# One number for each class, where a parameter may be that instead of a number.
-PER_CLASS = ((0.5, 1.0, 2.0, 0.25, 4.0),)
 
 REDUCTIONS = ("mean", "sum", "none")
 DTYPES = (np.dtype(np.float32), np.dtype(np.float64))

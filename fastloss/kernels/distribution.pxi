@@ -238,7 +238,7 @@ cdef inline void student_nll(real location, real log_scale, real target, double 
     reciprocal_scale(log_scale, &near, &far)
     cdef real x = over_scale(residual, near, far) / root_df
     cdef real size = fabs(x)
-    cdef real overflowing = 1e30 if sizeof(real) == sizeof(float) else 1e300
+    cdef real overflowing = 1.0e30 if sizeof(real) == sizeof(float) else 1.0e300
     cdef bint out = size > 1.0
     cdef bint lost = size > overflowing
     cdef real k = (1.0 if out else size) / (size if out else 1.0)

@@ -61,7 +61,13 @@ def of_label(
     ratio = 1 + stir + fall[y] + others_noise / others if others else mpf(1)
     pull_scale = pull.scale + abs(slope.exact) * entering
     slope_scale = slope.scale * ratio
-    value = Sum(weight * f.exact, weight * (f.scale + abs(pull.exact) * entering))
+    # Where 1 - p or a probability is subnormal, it is known to one subnormal.
+    size = abs(pull.exact) + pull.scale
+    bend_size = slope.scale * others
+    value = Sum(
+        weight * f.exact, weight * (f.scale + abs(pull.exact) * entering), 4 * weight * (1 + size)
+    )
+    floor = 4 * weight * (1 + size + 2 * bend_size)
     gradient, hessian = [], []
     for k in classes:
         lean, lean_noise = p[k], noise[k] + p[k] * stir
@@ -73,13 +79,13 @@ def of_label(
             lean, lean_noise = -others, others_noise
         exact = pull.exact * lean
         scale = pull_scale * abs(lean) + abs(pull.exact) * lean_noise
-        gradient.append(Sum(weight * exact, weight * scale))
+        gradient.append(Sum(weight * exact, weight * scale, floor))
         spread = p[k] * inverse
         spread_noise = (noise[k] + p[k] * stir) * inverse + p[k] * inverse_noise
         exact = pull.exact * spread - slope.exact * lean**2
         scale = pull_scale * spread + abs(pull.exact) * spread_noise
         scale += slope_scale * lean**2 + 2 * abs(slope.exact * lean) * lean_noise
-        hessian.append(Sum(weight * exact, weight * scale))
+        hessian.append(Sum(weight * exact, weight * scale, floor))
     return Truth(value, gradient, hessian)
 
 
