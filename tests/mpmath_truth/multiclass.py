@@ -67,7 +67,7 @@ def of_label(
     value = Sum(
         weight * f.exact, weight * (f.scale + abs(pull.exact) * entering), 4 * weight * (1 + size)
     )
-    floor = 4 * weight * (1 + size + 2 * bend_size)
+    floor = 4 * weight * (1 + size + 2 * bend_size + (slope.scale / p[y] if p[y] else 0))
     gradient, hessian = [], []
     for k in classes:
         lean, lean_noise = p[k], noise[k] + p[k] * stir
