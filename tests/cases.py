@@ -137,7 +137,7 @@ def valid_values(loss_class: Any, name: str) -> tuple[Any, ...]:
 
 
 def outside(field: Any, value: Any) -> bool:
-    """Whether a value is nothing for its hyper-parameter: a number outside its interval, or several."""
+    """Whether a value is none for its hyper-parameter: outside its interval, or several numbers."""
     if isinstance(value, tuple):
         return not field.array
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
