@@ -16,6 +16,7 @@ from fastloss.losses import (
 from fastloss.losses.base import Loss, Partial
 from fastloss.losses.binary import *
 from fastloss.losses.count import *
+from fastloss.losses.custom import custom
 from fastloss.losses.distribution import *
 from fastloss.losses.divergence import *
 from fastloss.losses.linear import *
@@ -28,7 +29,10 @@ from fastloss.tuning import Sweep, sweep
 __version__ = "0.1.0"
 
 # Type checkers follow a family's list, and no computed one.
-__all__ = ["Loss", "Partial", "Sweep", "get", "losses", "set_cache_limit", "show_config", "sweep"]
+__all__ = [
+    "Loss", "Partial", "Sweep", "custom", "get", "losses", "set_cache_limit", "show_config",
+    "sweep",
+]  # fmt: skip
 __all__ += regression.__all__
 __all__ += count.__all__
 __all__ += binary.__all__

@@ -262,6 +262,11 @@ array([[-0.1, -0.5, -0.9],
                 {"gamma": (0.5, 1.0, 2.0, 5.0), "alpha": (0.25, 0.75)},
             ),
             Choice("CrossEntropy", "class_weight: inverse frequency of each class, or its root"),
+            Choice(
+                "SoftmaxFocal",
+                "of many classes: rows that are right already count for little",
+                {"gamma": (0.5, 1.0, 2.0)},
+            ),
         ),
     ),
     Task(
@@ -284,6 +289,11 @@ array([[-0.1, -0.5, -0.9],
                 "MulticlassSparsemax", "probabilities that are exactly 0 for most of the classes"
             ),
             Choice("Entmax15", "sparse too, and nearer to a softmax"),
+            Choice(
+                "Poly1",
+                "cross-entropy and some of 1 - p; epsilon is worth a search",
+                {"epsilon": (-1.0, 1.0, 2.0)},
+            ),
         ),
     ),
     Task(
@@ -312,6 +322,22 @@ array([[-0.1, -0.5, -0.9],
                 "label smoothing as large as the share of wrong labels",
                 {"label_smoothing": (0.1, 0.2, 0.3)},
             ),
+            Choice(
+                "GeneralizedCrossEntropy",
+                "from cross-entropy (q towards 0) to bounded and robust (q = 1)",
+                {"q": (0.3, 0.5, 0.7)},
+            ),
+            Choice(
+                "SymmetricCrossEntropy",
+                "cross-entropy to learn, a bounded term to bear what is wrong",
+                {"alpha": (0.1, 6.0), "beta": (0.1, 1.0)},
+            ),
+            Choice(
+                "TaylorCrossEntropy",
+                "bounded; more terms are nearer to cross-entropy",
+                {"order": (2, 4, 6)},
+            ),
+            Choice("SoftmaxAbsoluteError", "bears the most, and learns the slowest"),
         ),
     ),
     Task(

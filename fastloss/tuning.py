@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,7 +64,7 @@ class Sweep:
 
 
 def sweep(
-    loss_class: type[Loss] | str,
+    loss_class: Callable[..., Loss] | str,
     prediction: Any,
     target: Any,
     weight: Any = None,
@@ -81,8 +81,9 @@ def sweep(
 
     Parameters
     ----------
-    loss_class : class or str
-        A loss, or its name as for :func:`get`.
+    loss_class : class, str or callable
+        A loss, its name as for :func:`get`, or what makes a loss of hyper-parameters, such as
+        ``functools.partial(fl.custom, "abs(p - y)**q")``.
     prediction, target, weight, n_threads
         As for :meth:`Loss.value`.
     reduction : {"mean", "sum", "none"}, default "mean"
@@ -135,13 +136,20 @@ def sweep(
     for name, values in axes.items():
         # As the losses hold them: checked, and numbers of one type.
         step //= len(values)
-        checked[name] = tuple(getattr(losses[i * step], name) for i in range(len(values)))
+        checked[name] = tuple(
+            getattr(losses[i * step], name, value) for i, value in enumerate(values)
+        )
     return Sweep(checked, found.reshape(shape + found.shape[1:]), tuple(losses))
 
 
-def _make(loss_class: type[Loss] | str, **parameters: Any) -> Loss:
+def _make(loss_class: Callable[..., Loss] | str, **parameters: Any) -> Loss:
     if isinstance(loss_class, str):
         return get(loss_class, **parameters)
-    if not (isinstance(loss_class, type) and issubclass(loss_class, Loss)):
-        raise TypeError(f"loss_class must be the class or the name of a loss, got {loss_class!r}")
-    return loss_class(**parameters)
+    makes = callable(loss_class) and not isinstance(loss_class, Loss)
+    made = loss_class(**parameters) if makes else None
+    if not isinstance(made, Loss):
+        raise TypeError(
+            "loss_class must be the class or the name of a loss, or a function that returns one, "
+            f"got {loss_class!r}"
+        )
+    return made

@@ -46,8 +46,6 @@ PARAMETERS: dict[str, tuple[Any, ...]] = {
     "reduction": ("sum",),
 }
 
-# One number for each class, where a parameter may be that instead of a number.
-PER_CLASS = ((0.5, 1.0, 2.0, 0.25, 4.0),)
 
 REDUCTIONS = ("mean", "sum", "none")
 DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
@@ -142,7 +140,7 @@ def valid_values(loss_class: Any, name: str) -> tuple[Any, ...]:
 
 
 def outside(field: Any, value: Any) -> bool:
-    """Whether a value is nothing for its hyper-parameter: a number outside its interval, or several."""
+    """Whether a value is none for its hyper-parameter: outside its interval, or several numbers."""
     if isinstance(value, tuple):
         return not field.array
     number = isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -1,5 +1,6 @@
 """A grid of hyper-parameters in one pass gives the bits of separate calls."""
 
+import functools
 import itertools
 
 import numpy as np
@@ -198,6 +199,30 @@ def test_wrong_probabilities_are_found():
         fl.sweep("log_loss", [0.5, 1.5], [1, 0], eps=[0.0, 0.1])
     with pytest.raises(IndexError, match="label 3"):
         fl.sweep("log_loss", [[0.5, 0.5]], [3], eps=[0.0, 0.1])
+
+
+def residual_over_c(c: float, reduction: str) -> fl.Loss:
+    return fl.custom(lambda p, y: np.abs(p - y) / c, check=False, reduction=reduction)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+def test_losses_of_your_own(reduction):
+    formula = functools.partial(fl.custom, "c**2 / 2 * log1p(((p - y) / c)**2)", check=False)
+    random = np.random.default_rng(0)
+    prediction, target = random.normal(size=(2, 1000))
+    for make in (formula, residual_over_c):
+        found = fl.sweep(make, prediction, target, c=[0.5, 2.0], reduction=reduction)
+        assert found.parameters == {"c": (0.5, 2.0)}
+        for value, loss in zip(found.values, found.losses, strict=True):
+            np.testing.assert_array_equal(value, loss.value(prediction, target))
+
+
+def test_errors_of_functions_are_raised():
+    def make(c: float, reduction: str) -> fl.Loss:
+        return fl.custom(lambda p, y: {}[c], check=False, reduction=reduction)
+
+    with pytest.raises(KeyError):
+        fl.sweep(make, [1.0], [1.0], c=[1.0])
 
 
 def test_what_is_no_loss():

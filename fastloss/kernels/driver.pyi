@@ -92,7 +92,7 @@ class Loss:
     def _bind(
         self,
         level: Level,
-        kernel: str,
+        entry: dict[str, Any],
         reduction: int,
         parameters: Sequence[Sequence[float]],
         varying: Sequence[float | _Array],

@@ -40,16 +40,14 @@ FASTLOSS_INLINE double exp_term_f64(double x)
 
 FASTLOSS_INLINE __m512 exp_vector_f32(__m512 d)
 {
-    const __m512 one = _mm512_set1_ps(1.0f), shift = _mm512_set1_ps(0x1.8p23f);
+    const __m512 one = _mm512_set1_ps(1.0f), shift = _mm512_set1_ps(ROUNDER_F32);
     /* In this order a NaN stays. */
     const __m512 x = _mm512_max_ps(_mm512_set1_ps(-104.0f), d);
-    const __m512 n = _mm512_sub_ps(_mm512_fmadd_ps(x, _mm512_set1_ps(0x1.715476p0f), shift), shift);
-    __m512 r = _mm512_fmadd_ps(n, _mm512_set1_ps(-0x1.62e4p-1f), x);
-    r = _mm512_fmadd_ps(n, _mm512_set1_ps(-0x1.7f7d1cp-20f), r);
-    __m512 p = _mm512_set1_ps(0x1.6ad984p-10f);
-    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(0x1.121f2ap-7f));
-    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(0x1.55570cp-5f));
-    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(0x1.5554cp-3f));
+    const __m512 n =
+        _mm512_sub_ps(_mm512_fmadd_ps(x, _mm512_set1_ps(PER_LN2_F32), shift), shift);
+    __m512 r = _mm512_fmadd_ps(n, _mm512_set1_ps(-LN2_HIGH_F32), x);
+    r = _mm512_fmadd_ps(n, _mm512_set1_ps(-LN2_LOW_F32), r);
+    __m512 p = EXP_CUBIC_F32(_mm512_fmadd_ps, _mm512_set1_ps, r);
     p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(0.5f));
     p = _mm512_fmadd_ps(p, r, one);
     return _mm512_scalef_ps(_mm512_fmadd_ps(p, r, one), n);
@@ -57,22 +55,14 @@ FASTLOSS_INLINE __m512 exp_vector_f32(__m512 d)
 
 FASTLOSS_INLINE __m512d exp_vector_f64(__m512d d)
 {
-    const __m512d one = _mm512_set1_pd(1.0), shift = _mm512_set1_pd(0x1.8p52);
+    const __m512d one = _mm512_set1_pd(1.0), shift = _mm512_set1_pd(ROUNDER_F64);
     const __m512d x = _mm512_max_pd(_mm512_set1_pd(-746.0), d);
     const __m512d n =
-        _mm512_sub_pd(_mm512_fmadd_pd(x, _mm512_set1_pd(0x1.71547652b82fep0), shift), shift);
-    __m512d r = _mm512_fmadd_pd(n, _mm512_set1_pd(-0x1.62e42fefa38p-1), x);
-    r = _mm512_fmadd_pd(n, _mm512_set1_pd(-0x1.ef35793c7673p-45), r);
-    __m512d p = _mm512_set1_pd(0x1.1e5f76b57a251p-29);
-    p = _mm512_fmadd_pd(p, r, _mm512_set1_pd(0x1.af5c39288445ap-26));
-    p = _mm512_fmadd_pd(p, r, _mm512_set1_pd(0x1.27e5874b9d51cp-22));
-    p = _mm512_fmadd_pd(p, r, _mm512_set1_pd(0x1.71ddfa1eb1936p-19));
-    p = _mm512_fmadd_pd(p, r, _mm512_set1_pd(0x1.a01a015ba0873p-16));
-    p = _mm512_fmadd_pd(p, r, _mm512_set1_pd(0x1.a01a01aefc886p-13));
-    p = _mm512_fmadd_pd(p, r, _mm512_set1_pd(0x1.6c16c16c2382fp-10));
-    p = _mm512_fmadd_pd(p, r, _mm512_set1_pd(0x1.111111110f9c3p-7));
-    p = _mm512_fmadd_pd(p, r, _mm512_set1_pd(0x1.555555555553dp-5));
-    p = _mm512_fmadd_pd(p, r, _mm512_set1_pd(0x1.5555555555558p-3));
+        _mm512_sub_pd(_mm512_fmadd_pd(x, _mm512_set1_pd(PER_LN2_F64), shift), shift);
+    __m512d r = _mm512_fmadd_pd(n, _mm512_set1_pd(-LN2_HIGH_F64), x);
+    r = _mm512_fmadd_pd(n, _mm512_set1_pd(-LN2_LOW_F64), r);
+    const __m512d square = _mm512_mul_pd(r, r);
+    __m512d p = EXP_CUBIC_F64(_mm512_fmadd_pd, _mm512_set1_pd, r, square);
     p = _mm512_fmadd_pd(p, r, _mm512_set1_pd(0.5));
     p = _mm512_fmadd_pd(p, r, one);
     return _mm512_scalef_pd(_mm512_fmadd_pd(p, r, one), n);

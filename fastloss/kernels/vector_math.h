@@ -303,23 +303,32 @@ typedef struct {
 
 /* Adding 1.5 * 2^23 leaves round(x / ln2) in the low bits, as a float and as an integer at once.
  * ln2 is split such that n times its high part (15 bits) is exact even without FMA. */
+#define ROUNDER_F32 0x1.8p23f
+#define PER_LN2_F32 0x1.715476p0f
+#define LN2_HIGH_F32 0x1.62e4p-1f
+#define LN2_LOW_F32 0x1.7f7d1cp-20f
+#define ROUNDER_F64 0x1.8p52
+#define PER_LN2_F64 0x1.71547652b82fep0
+#define LN2_HIGH_F64 0x1.62e42fefa38p-1
+#define LN2_LOW_F64 0x1.ef35793c7673p-45
+
 FASTLOSS_INLINE reduced_f32 reduce_f32(float x)
 {
-    const float shifted = multiply_add_f32(x, 0x1.715476p0f, 0x1.8p23f);
-    const float n = shifted - 0x1.8p23f;
-    const float coarse = multiply_add_f32(n, -0x1.62e4p-1f, x);
-    const float high = multiply_add_f32(n, -0x1.7f7d1cp-20f, coarse);
-    const float low = multiply_add_f32(n, -0x1.7f7d1cp-20f, coarse - high);
+    const float shifted = multiply_add_f32(x, PER_LN2_F32, ROUNDER_F32);
+    const float n = shifted - ROUNDER_F32;
+    const float coarse = multiply_add_f32(n, -LN2_HIGH_F32, x);
+    const float high = multiply_add_f32(n, -LN2_LOW_F32, coarse);
+    const float low = multiply_add_f32(n, -LN2_LOW_F32, coarse - high);
     return (reduced_f32){high, low, bits_f32(shifted) << 23};
 }
 
 FASTLOSS_INLINE reduced_f64 reduce_f64(double x)
 {
-    const double shifted = multiply_add_f64(x, 0x1.71547652b82fep0, 0x1.8p52);
-    const double n = shifted - 0x1.8p52;
-    const double coarse = multiply_add_f64(n, -0x1.62e42fefa38p-1, x);
-    const double high = multiply_add_f64(n, -0x1.ef35793c7673p-45, coarse);
-    const double low = multiply_add_f64(n, -0x1.ef35793c7673p-45, coarse - high);
+    const double shifted = multiply_add_f64(x, PER_LN2_F64, ROUNDER_F64);
+    const double n = shifted - ROUNDER_F64;
+    const double coarse = multiply_add_f64(n, -LN2_HIGH_F64, x);
+    const double high = multiply_add_f64(n, -LN2_LOW_F64, coarse);
+    const double low = multiply_add_f64(n, -LN2_LOW_F64, coarse - high);
     return (reduced_f64){high, low, bits_f64(shifted) << 52};
 }
 
@@ -329,29 +338,29 @@ FASTLOSS_INLINE reduced_f64 reduce_f64(double x)
  *
  * Here and below, float64 takes its coefficients in two chains, of even and odd powers: one chain
  * of so many is a latency that a loop cannot hide. The last ones stay in one chain, for their
- * roundings reach the result. */
+ * roundings reach the result. As macros, for softmax_math.h computes them in registers. */
+#define EXP_CUBIC_F32(fma, number, r)                                                            \
+    fma(fma(fma(number(0x1.6ad984p-10f), r, number(0x1.121f2ap-7f)), r,                          \
+            number(0x1.55570cp-5f)), r, number(0x1.5554cp-3f))
+#define EXP_CUBIC_EVEN_F64(fma, number, square)                                                  \
+    fma(fma(fma(number(0x1.adc3ea76dbc03p-26), square, number(0x1.71dedee871adbp-19)), square,   \
+            number(0x1.a01a015805750p-13)), square, number(0x1.111111111c45bp-7))
+#define EXP_CUBIC_ODD_F64(fma, number, square)                                                   \
+    fma(fma(fma(number(0x1.28987de6aff4bp-22), square, number(0x1.a019b29a31239p-16)), square,   \
+            number(0x1.6c16c17a4786bp-10)), square, number(0x1.5555555553a4dp-5))
+#define EXP_CUBIC_F64(fma, number, r, square)                                                    \
+    fma(EXP_CUBIC_EVEN_F64(fma, number, square), square,                                         \
+        fma(EXP_CUBIC_ODD_F64(fma, number, square), r, number(0x1.5555555555536p-3)))
+
 FASTLOSS_INLINE float exp_cubic_f32(float r)
 {
-    float c = 0x1.6ad984p-10f;
-    c = multiply_add_f32(c, r, 0x1.121f2ap-7f);
-    c = multiply_add_f32(c, r, 0x1.55570cp-5f);
-    c = multiply_add_f32(c, r, 0x1.5554cp-3f);
-    return c;
+    return EXP_CUBIC_F32(multiply_add_f32, (float), r);
 }
 
 FASTLOSS_INLINE double exp_cubic_f64(double r)
 {
     const double square = r * r;
-    double even = 0x1.adc3ea76dbc03p-26;
-    double odd = 0x1.28987de6aff4bp-22;
-    even = multiply_add_f64(even, square, 0x1.71dedee871adbp-19);
-    odd = multiply_add_f64(odd, square, 0x1.a019b29a31239p-16);
-    even = multiply_add_f64(even, square, 0x1.a01a015805750p-13);
-    odd = multiply_add_f64(odd, square, 0x1.6c16c17a4786bp-10);
-    even = multiply_add_f64(even, square, 0x1.111111111c45bp-7);
-    odd = multiply_add_f64(odd, square, 0x1.5555555553a4dp-5);
-    const double c = multiply_add_f64(odd, r, 0x1.5555555555536p-3);
-    return multiply_add_f64(even, square, c);
+    return EXP_CUBIC_F64(multiply_add_f64, (double), r, square);
 }
 
 /* e^r, without the low part of r, which is worth less than 0.2 ulp. With FMA every rounding but the
@@ -496,8 +505,8 @@ FASTLOSS_INLINE pair_f32 log_sum_f32(float k, float f, float f_low)
     c = multiply_add_f32(c, f, 0x1.996982p-3f);
     c = multiply_add_f32(c, f, -0x1.000048p-2f);
     c = multiply_add_f32(c, f, 0x1.5555a4p-2f);
-    const pair_f32 sum = ordered_sum_f32(k * 0x1.62e4p-1f, f);
-    const float low = multiply_add_f32(k, 0x1.7f7d1cp-20f, sum.low + f_low);
+    const pair_f32 sum = ordered_sum_f32(k * LN2_HIGH_F32, f);
+    const float low = multiply_add_f32(k, LN2_LOW_F32, sum.low + f_low);
     const float tail = multiply_add_f32(square * f, c, low);
     return (pair_f32){sum.high, multiply_add_f32(square, -0.5f, tail)};
 }
@@ -525,8 +534,8 @@ FASTLOSS_INLINE pair_f64 log_sum_f64(double k, double f, double f_low)
     even = multiply_add_f64(even, square, -0x1.000000000076dp-2);
     double c = multiply_add_f64(odd, f, even);
     c = multiply_add_f64(c, f, 0x1.55555555555a1p-2);
-    const pair_f64 sum = ordered_sum_f64(k * 0x1.62e42fefa38p-1, f);
-    const double low = multiply_add_f64(k, 0x1.ef35793c7673p-45, sum.low + f_low);
+    const pair_f64 sum = ordered_sum_f64(k * LN2_HIGH_F64, f);
+    const double low = multiply_add_f64(k, LN2_LOW_F64, sum.low + f_low);
     const double tail = multiply_add_f64(square * f, c, low);
     return (pair_f64){sum.high, multiply_add_f64(square, -0.5, tail)};
 }

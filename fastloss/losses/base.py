@@ -222,8 +222,8 @@ class Parameters:
         """Check what concerns more than one hyper-parameter."""
 
     def __repr__(self) -> str:
-        # What every loss has, or many have, is shown where it was chosen. Keyword-only ones come last,
-        # and of them the one that every loss has.
+        # What every loss has, or many have, is shown where it was chosen. Keyword-only ones come
+        # last, and of them the one that every loss has.
         shown = [
             f"{f.name}={_shown(getattr(self, f.name))}"
             for f in sorted(
@@ -323,8 +323,7 @@ class Loss(Parameters, driver.Loss):
             )
         level = kernels.active()
         of_numbers = self._of_numbers()
-        kernel = of_numbers._kernel()
-        entry = level.formulas[kernel]
+        entry = of_numbers._entry(level)
         values = of_numbers._kernel_varying()
         varying = [
             np.array(v) if isinstance(v, tuple) else v
@@ -336,7 +335,7 @@ class Loss(Parameters, driver.Loss):
             parameters.append([numbers[name] for name in entry["parameters"]])
         self._bind(
             level,
-            kernel,
+            entry,
             driver.REDUCTION_CODES[self.reduction],
             parameters,
             varying,
@@ -365,6 +364,10 @@ class Loss(Parameters, driver.Loss):
             getattr(self, "soft_cap", None) or 0.0,
         )
 
+    def _entry(self, level: driver.Level) -> dict[str, Any]:
+        """Return the tile functions and what they are called with."""
+        return level.formulas[self._kernel()]
+
     def _kernel(self) -> str:
         """Return the name of the formula; a hyper-parameter may choose among several."""
         return self.kernel
@@ -372,7 +375,7 @@ class Loss(Parameters, driver.Loss):
     @property
     def predictions(self) -> tuple[str, ...]:
         """What the predictions for one target are; of a loss over classes nothing is said."""
-        found: tuple[str, ...] = kernels.active().formulas[self._of_numbers()._kernel()]["predictions"]
+        found: tuple[str, ...] = self._of_numbers()._entry(kernels.active())["predictions"]
         return found
 
     def _of_numbers(self) -> Loss:

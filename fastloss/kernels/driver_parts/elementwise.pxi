@@ -75,6 +75,12 @@ cdef inline void run_formula(const Job* job, const void* prediction, const void*
                              void* gradient, void* hessian, double* lanes, void* gradient_home,
                              void* hessian_home) noexcept nogil:
     # Of the outputs only those are touched that the job's loops have.
+    if job.single:
+        job.derivative_loop(prediction, target, step, varying, job.parameters, n,
+                            value if job.has_value else NULL, gradient if job.has_gradient else NULL,
+                            hessian if job.has_hessian or job.operands[TANGENT].data != NULL else NULL,
+                            lanes, NULL, NULL)
+        return
     if job.value_loop != NULL:
         job.value_loop(prediction, target, step, varying, job.parameters, n, value, NULL, NULL, lanes,
                        NULL, NULL)
@@ -125,10 +131,11 @@ cdef void elementwise_tile(const Job* job, Py_ssize_t start, Py_ssize_t n, doubl
     if job.has_hessian:
         hessian = tile_out(job, HESSIAN, start, n, buffers.hessian, &hessian_home)
     # Neither padding nor what a weight is yet to multiply counts.
-    summed = not per_element and weight == NULL and n == padded
+    summed = not job.single and not per_element and weight == NULL and n == padded
     if not summed:
         memset(ignored, 0, sizeof(ignored))
-    run_formula(job, prediction, target, step, varying, padded, value, gradient, hessian,
+    # A function from elsewhere need not know of padding.
+    run_formula(job, prediction, target, step, varying, n if job.single else padded, value, gradient, hessian,
                 lanes if summed else ignored, gradient_home, hessian_home)
     if per_element:
         if weight != NULL:

@@ -6,7 +6,7 @@ cdef enum:
 cdef enum:
     MODE_VALUE, MODE_GRADIENT, MODE_VALUE_GRADIENT, MODE_GRADIENT_HESSIAN, MODE_ALL
     MODES
-    MAX_PARAMETERS = 8
+    MAX_PARAMETERS = 32
 
 cdef enum:
     # As in expand.py's LOOPS. For a loss over classes: of a block, of a row.
@@ -122,13 +122,17 @@ cdef void plain_operand(Operand* operand, cnp.ndarray array, int number):
 
 
 cdef void fill(double* tile, double x, Py_ssize_t n, int real) noexcept nogil:
-    cdef Py_ssize_t i
-    if real == 0:
-        for i in range(n):
+    # Copies of copies: memcpy is vectorised for the machine, and this module is not.
+    cdef Py_ssize_t size = sizeof(double) if real else sizeof(float)
+    cdef Py_ssize_t i, known = min(n, <Py_ssize_t>LANES)
+    for i in range(known):
+        if real == 0:
             (<float*>tile)[i] = <float>x
-    else:
-        for i in range(n):
+        else:
             tile[i] = x
+    while known < n:
+        memcpy(<char*>tile + known * size, tile, min(known, n - known) * size)
+        known *= 2
 
 
 REDUCTION_CODES = {"sum": SUM, "mean": MEAN, "none": NONE}
@@ -145,7 +149,10 @@ cdef class Loss:
     """What every loss shares; see :class:`fastloss.losses.base.Loss` for its public face."""
 
     cdef Level level
+    cdef object after               # called after each call, to raise what happened in it; None
+    cdef object entry               # keeps the tile functions alive
     cdef bint elementwise           # has an elementwise formula
+    cdef bint single                # has one tile function, which stores what it has a place for
     cdef bint classes               # takes rows of classes, or of several predictions
     cdef tuple predictions          # the names of several predictions for one number; else ()
     cdef tuple domains              # of each of them: (lower, upper), or None
@@ -189,22 +196,28 @@ cdef class Loss:
     cdef str output_name
     cdef Py_ssize_t outputs         # length of the last axis that the target lacks; 0: none
 
-    def _bind(self, Level level, str kernel, int reduction, parameters, varying, bint classes,
+    def _bind(self, Level level, dict entry, int reduction, parameters, varying, bint classes,
               int axis, ignore_index, double smoothing, bint empty_is_zero, class_weight, domain,
               tuple domains, str output_name, Py_ssize_t outputs):
         """Take over checked hyper-parameters as numbers. Called once, by the constructor."""
         cdef int real, i
-        entry = level.formulas[kernel]
         self.level = level
+        self.entry = entry
+        self.after = entry.get("after")
+        loops = entry["loops"]
+        self.single = loops == ("all",)
         self.elementwise = entry["elementwise"]
         self.classes = classes
-        self.has_block = "block" in entry["loops"] or len(entry["predictions"]) > 1
+        self.has_block = "block" in loops or len(entry["predictions"]) > 1
         self.predictions = entry["predictions"] if len(entry["predictions"]) > 1 else ()
         self.domains = domains
         self.reduction_ = reduction
+        if len(parameters[0]) > MAX_PARAMETERS:
+            raise ValueError(
+                f"a formula may have {MAX_PARAMETERS} parameters, got {len(parameters[0])}")
         for real, suffix in enumerate(("f32", "f64")):
             for i, address in enumerate(entry[suffix]):
-                if entry["loops"][i] == "row":
+                if loops[i] == "row":
                     i = ROW_FUNCTION
                 self.functions[real][i] = <void*><size_t>address
             for i, number in enumerate(parameters[real]):
@@ -503,6 +516,8 @@ cdef class Loss:
                 for _, array, (lower, upper), _ in self.bounded(arrays):
                     self.check_domain(array, job.real_size == 8, asked, lower, upper)
             self.execute(&job, mode, by_class, reduction, divisor, asked, result)
+            if self.after is not None:
+                self.after()
         except OutOfRange as error:
             # Rare, so the arrays are searched again, slowly, for what to say.
             self.explain(as_array("prediction", prediction), as_array("target", target), by_class,
@@ -861,7 +876,9 @@ cdef class Loss:
                 if job.has_gradient and not weighted:
                     fill(constant, job.scale, n, real)
                     job.constant_step = constant
-                self.launch_timed(job, elementwise_chunk, real, mode, job.n, asked, 2**31 - 1)
+                # A function in Python runs on one thread at a time.
+                self.launch_timed(job, elementwise_chunk, real, mode, job.n, asked,
+                                  2**31 - 1 if self.after is None else 1)
                 if weighted and job.has_value and reduction != NONE:
                     result.weight = tree_sum(job.weights, job.chunks)
             result.total = tree_sum(job.totals, job.chunks)
@@ -876,6 +893,11 @@ cdef class Loss:
     cdef void choose_loops(self, Job* job, int real, int mode) noexcept:
         job.value_loop = NULL
         job.derivative_loop = NULL
+        job.single = self.single
+        if self.single:
+            job.derivative_loop = <elementwise_function>self.functions[real][0]
+            job.streaming = False
+            return
         if VALUE_LOOP_OF[mode] != NO_LOOP:
             job.value_loop = <elementwise_function>self.functions[real][VALUE_LOOP_OF[mode]]
         if DERIVATIVE_LOOP_OF[mode] != NO_LOOP:

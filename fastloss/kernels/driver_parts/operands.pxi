@@ -51,6 +51,7 @@ cdef enum:
 # What sets one loss of a sweep apart from the next.
 cdef struct ParameterSet:
     elementwise_function value_loop
+    elementwise_function derivative_loop
     const double* parameters
     const double* varying
 
@@ -68,6 +69,8 @@ cdef struct Job:
     # Elementwise
     elementwise_function value_loop         # of the value alone; NULL: not wanted, or with the
     elementwise_function derivative_loop    # gradient, or gradient and Hessian; NULL: not wanted
+    bint single                 # the latter is all there is: it stores what it has a place for,
+                                # and sums nothing
     const double* parameters
     int n_varying
     bint has_value              # wanted as a sum or per element

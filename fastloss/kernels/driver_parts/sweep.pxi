@@ -42,6 +42,7 @@ cdef void sweep_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil
         for k in range(job.n_sets):
             parameters = &job.sets[k]
             tile.value_loop = parameters.value_loop
+            tile.derivative_loop = parameters.derivative_loop
             tile.parameters = parameters.parameters
             for i in range(job.n_varying):
                 fill(buffers.varying[i], parameters.varying[i], round_up(n), job.real_size == 8)
@@ -60,8 +61,8 @@ cdef void sweep_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil
 def sweep(list losses, prediction_, target_, weight, n_threads):
     """Return the values of losses that differ in hyper-parameters alone, reduced as the first asks.
 
-    None where only separate calls can: for rows of classes, and for hyper-parameters that are
-    arrays.
+    None where only separate calls can: for rows of classes, for hyper-parameters that are arrays, and
+    for losses that are functions in Python.
     """
     cdef Loss first = losses[0], loss, checks = None
     cdef cnp.ndarray prediction = as_array("prediction", prediction_)
@@ -78,7 +79,8 @@ def sweep(list losses, prediction_, target_, weight, n_threads):
     cdef ParameterSet* sets
     for loss in losses:
         if (not loss.elementwise or loss.relation != NO_RELATION or loss.predictions
-                or loss.n_varying != first.n_varying
+                or loss.n_varying != first.n_varying or loss.single != first.single
+                or loss.after is not None
                 or any(array is not None for array in loss.varying_arrays)):
             return None
         if loss.has_domain:
@@ -122,6 +124,7 @@ def sweep(list losses, prediction_, target_, weight, n_threads):
             loss = losses[k]
             loss.choose_loops(&job, real, MODE_VALUE)
             sets[k].value_loop = job.value_loop
+            sets[k].derivative_loop = job.derivative_loop
             sets[k].parameters = loss.parameters[real]
             sets[k].varying = loss.varying
         job.sets = sets

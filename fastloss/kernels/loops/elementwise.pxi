@@ -20,14 +20,18 @@ cdef void $loop(in_array prediction_, in_array target_, in_array step_, const in
     cdef real v, g, h
     cdef double total[LANES]
     cdef Py_ssize_t i, run, start, stop, lane
+    # Sums stay in registers for a run: a third of the time of a cheap formula in float64.
+    cdef Py_ssize_t length = n if gradient_home == NULL and hessian_home == NULL else RUN
     $declarations
     $before
-    for run in range(0, n, RUN):
-        stop = min(n, run + RUN)
+    run = 0
+    while run < n:
+        stop = min(n, run + length)
         for start in range(run, stop, LANES):
             for lane in range(LANES):
                 i = start + lane
                 $formula($arguments, &v, &g, &h)
                 $element
         $run
+        run = stop
     $after

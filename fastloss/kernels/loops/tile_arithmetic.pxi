@@ -153,3 +153,8 @@ cdef void transpose_out(in_array x_, Py_ssize_t rows, Py_ssize_t columns, Py_ssi
 cdef void stream_tile(out_array target, in_array source, Py_ssize_t bytes_) noexcept nogil:
     # Past the caches, without the order that other stores have: the driver sees to that.
     stream_out(target, source, bytes_)
+
+
+cdef void stream_run_tile(out_array home, in_array run, Py_ssize_t bytes_) noexcept nogil:
+    # The same of a run of a tile, for loops that are compiled elsewhere.
+    stream_run(run, 0, bytes_, 1, home)
