@@ -509,7 +509,11 @@ array([[-0.1, -0.5, -0.9],
                 "as binary:hinge, whose Hessian is no second derivative",
                 {"hessian": ("xgboost",)},
             ),
-            Choice("CrossEntropy", "K trees a round; the diagonal of the Hessian"),
+            Choice(
+                "CrossEntropy",
+                "K trees a round and the Hessian's diagonal, or a vector in each leaf and the "
+                "whole of it from grad_and_packed_hess",
+            ),
             Choice("AbsoluteError", "with the libraries' curvature", {"hessian": ("unit",)}),
             Choice("Huber", "with a curvature that is never 0", {"hessian": ("majorizer",)}),
             Choice("LogCosh", "likewise, without a parameter"),

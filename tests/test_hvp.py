@@ -260,7 +260,8 @@ PACKED = [
     case
     for case in cases()
     if case.of_rows and not case.loss_class.classwise and case.kind != "parameters"
-    and case.loss_class.kernel != "negative_log_likelihood" and case.loss_class.class_axis == "always"
+    and case.loss_class.class_axis == "always"
+    and case.loss_class.kernel != "negative_log_likelihood"
 ]  # fmt: skip
 
 
@@ -271,7 +272,10 @@ def test_packed_hessian(case: Case, dtype: Any, level: str) -> None:
     weight = sample_weight(40, dtype)
     loss = case.loss()
     gradient, packed = loss.grad_and_packed_hess(prediction, target, weight)
-    np.testing.assert_array_equal(gradient, loss.grad(prediction, target, weight))
+    # Along rows, whatever shape a gradient alone would be computed in.
+    room = 16 * float(np.finfo(dtype).eps)
+    alone = loss.grad(prediction, target, weight)
+    np.testing.assert_allclose(gradient, alone, rtol=room, atol=room * abs(alone).max())
     classes = prediction.shape[1]
     rows, columns = np.tril_indices(classes)
     assert packed.dtype == dtype
@@ -307,7 +311,7 @@ def test_packed_types_layouts_and_threads(case: Case) -> None:
     single = loss.grad_and_packed_hess(prediction.astype(np.float16).astype(np.float32), target)
     np.testing.assert_array_equal(half[1], single[1].astype(np.float16))
     inner = case.loss_class(axis=1)
-    images = np.stack([prediction[:3000].reshape(1000, 3, -1).swapaxes(1, 2)], 0)[0]
+    images = prediction[:3000].reshape(1000, 3, -1).swapaxes(1, 2)
     goals = target[:3000].reshape(1000, 3, *target.shape[1:])
     goals = goals if target.ndim == 1 else goals.swapaxes(1, 2)
     found = inner.grad_and_packed_hess(images, goals, reduction="sum")

@@ -109,7 +109,8 @@ class Formula:
     # Names of the predictions: one for an elementwise formula, none for one of rows of classes.
     predictions: tuple[str, ...]
     row_shape: RowShape | None = None
-    # Of one class's probability, and not linear in a target's: soft targets need a loop of their own.
+    # Of one class's probability, and not linear in a target's: soft targets have a loop of their
+    # own.
     expected: bool = False
 
     @property
@@ -257,7 +258,8 @@ def row_loops(formula: Formula) -> str:
         text += "\n\n" + Template(read("loops/divergence")).substitute(
             loop_row=f"{formula.name}_soft_row",
             formula=f"{formula.name}_expected",
-            declarations="cdef double temperature = 1\n    cdef double form = 0\n    " + declarations,
+            declarations="cdef double temperature = 1\n    cdef double form = 0\n    "
+            + declarations,
             arguments=arguments,
         )
     return text

@@ -50,8 +50,9 @@ def check_classes(class_weight: Array | None, ignore_index: int | None) -> None:
 class CrossEntropy(Loss, kernel="cross_entropy"):
     r"""Softmax cross-entropy of logits, with labels or with probabilities as targets.
 
-    With P = softmax(z) over K classes, y the label, w class weights, e label smoothing towards a prior
-    r (1 / K for each class unless one is given), L the log-sum-exp of z and :math:`\zeta` the z-loss:
+    With P = softmax(z) over K classes, y the label, w class weights, e label smoothing towards a
+    prior r (1 / K for each class unless one is given), L the log-sum-exp of z and :math:`\zeta` the
+    z-loss:
 
     .. math::
         \ell &= -(1 - e) w_y \log P_y - e \sum_k w_k r_k \log P_k + \zeta w_y L^2 \\
@@ -60,8 +61,9 @@ class CrossEntropy(Loss, kernel="cross_entropy"):
         h_k &= M P_k (1 - P_k) + 2 \zeta w_y P_k^2
 
     Probabilities Q as target give :math:`q_k = w_k ((1 - e) Q_k + e r_k)` and
-    :math:`\ell = -\sum_k q_k \log P_k`, and :math:`\sum_k w_k Q_k` in place of :math:`w_y` in the z-loss.
-    A soft cap c has :math:`z = c \tanh(x / c)` of the logits x; derivatives are those with respect to x.
+    :math:`\ell = -\sum_k q_k \log P_k`, and :math:`\sum_k w_k Q_k` in place of :math:`w_y` in the
+    z-loss. A soft cap c has :math:`z = c \tanh(x / c)` of the logits x; derivatives are those with
+    respect to x.
 
     Parameters
     ----------
@@ -107,9 +109,9 @@ class CrossEntropy(Loss, kernel="cross_entropy"):
     References
     ----------
     C. Szegedy et al., *Rethinking the Inception Architecture for Computer Vision*, CVPR 2016,
-    arXiv:1512.00567 (label smoothing). G. Pereyra et al., *Regularizing Neural Networks by Penalizing
-    Confident Output Distributions*, arXiv:1701.06548 (smoothing towards a prior). A. Chowdhery et al.,
-    *PaLM*, arXiv:2204.02311 (z-loss). Gemma Team, *Gemma 2*, arXiv:2408.00118 (soft cap).
+    arXiv:1512.00567 (label smoothing). G. Pereyra et al., *Regularizing Neural Networks by
+    Penalizing Confident Output Distributions*, arXiv:1701.06548 (towards a prior). A. Chowdhery et
+    al., *PaLM*, arXiv:2204.02311 (z-loss). Gemma Team, *Gemma 2*, arXiv:2408.00118 (soft cap).
 
     Examples
     --------
@@ -555,8 +557,8 @@ class NegativeLogLikelihood(Loss, kernel="negative_log_likelihood"):
 
     Notes
     -----
-    PyTorch's nll_loss. Only the labels' entries are read. Nothing checks that a row is normalised, and
-    a label of weight 0 costs 0 even where its probability is.
+    PyTorch's nll_loss. Only the labels' entries are read. Nothing checks that a row is normalised,
+    and a label of weight 0 costs 0 even where its probability is.
 
     See Also
     --------
@@ -566,8 +568,8 @@ class NegativeLogLikelihood(Loss, kernel="negative_log_likelihood"):
 
     References
     ----------
-    R. A. Fisher, *On the Mathematical Foundations of Theoretical Statistics*, Phil. Trans. R. Soc. A
-    222, 1922.
+    R. A. Fisher, *On the Mathematical Foundations of Theoretical Statistics*, Phil. Trans. R. Soc.
+    A 222, 1922.
 
     Examples
     --------

@@ -347,7 +347,9 @@ def below_cap(u: Number, cap: float, slope: Sum, bend: Sum) -> tuple[Sum, Sum]:
         bend.exact * tilt**2 + slope.exact * curve,
         (bend.scale + 2 * abs(bend.exact) * noise) * tilt**2
         + (slope.scale + 2 * abs(slope.exact) * noise) * abs(curve),
-        bend.floor + 2 * slope.floor / cap + 4 * (1 + abs(bend.exact) + bend.scale + 2 * size / cap),
+        bend.floor
+        + 2 * slope.floor / cap
+        + 4 * (1 + abs(bend.exact) + bend.scale + 2 * size / cap),
     )
     return first, second
 
