@@ -1,10 +1,35 @@
 """Numeric tests run at every instruction-set level that the machine has."""
 
+import importlib
+import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from fastloss import kernels
+
+_missing: set[str] = set()
+
+
+def framework(name: str) -> Any:
+    """Import a framework that an adapter is for, or skip the tests that need it.
+
+    With FASTLOSS_REQUIRE_FRAMEWORKS=1 a missing one is an error.
+    """
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        if os.environ.get("FASTLOSS_REQUIRE_FRAMEWORKS") == "1":
+            raise
+    _missing.add(name)
+    pytest.skip(f"framework missing: {name}", allow_module_level=True)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Name the frameworks whose adapters were not tested."""
+    if _missing:
+        terminalreporter.write_line(f"frameworks missing: {', '.join(sorted(_missing))}")
 
 
 @pytest.fixture(params=kernels.levels())

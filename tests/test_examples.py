@@ -1,7 +1,9 @@
 """Every example of a docstring and every Python block of the README prints what it says."""
 
 import doctest
+import importlib
 import re
+import tomllib
 import types
 from pathlib import Path
 from typing import Any
@@ -10,8 +12,13 @@ import numpy as np
 import pytest
 
 import fastloss as fl
+from conftest import framework
 
-README = Path(__file__).parent.parent / "README.md"
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+# An adapter has the name of its extra.
+ADAPTERS = [name for name in EXTRAS if (ROOT / "fastloss" / f"{name}.py").exists()]
 PUBLIC: dict[str, Any] = {
     name: getattr(fl, name)
     for name in fl.__all__
@@ -45,6 +52,16 @@ def test_docstrings(name: str, capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("cls", fl.losses(), ids=lambda cls: cls.__name__)
 def test_every_loss_has_an_example(cls: Any) -> None:
     assert examples(cls, cls.__name__)
+
+
+@pytest.mark.parametrize("name", ADAPTERS)
+def test_adapters(name: str) -> None:
+    framework(name)
+    module = importlib.import_module(f"fastloss.{name}")
+    found = examples(module, f"fastloss.{name}")
+    assert f"fastloss.{name}" in [test.name for test in found]
+    for test in found:
+        run(test)
 
 
 def test_the_package_has_docs() -> None:

@@ -100,3 +100,14 @@ def get(name: str, **parameters: Any) -> Any:
         raise ValueError(f"unknown loss {name!r}; {'near' if near else 'known'} names: {listed}")
     cls, preset = found
     return cls(**{**preset, **parameters})
+
+
+def as_loss(loss: Loss | str, parameters: dict[str, Any]) -> Loss:
+    """Return a loss that is given as itself, or by its name with hyper-parameters."""
+    if isinstance(loss, str):
+        return get(loss, **parameters)
+    if not isinstance(loss, Loss):
+        raise TypeError(f"loss must be a loss of fastloss or its name, got {loss!r}")
+    if parameters:
+        raise TypeError(f"{next(iter(parameters))} is for a loss that is given by its name")
+    return loss
