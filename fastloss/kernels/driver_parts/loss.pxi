@@ -1002,13 +1002,15 @@ cdef class Loss:
         job.share_weight = NULL
         job.share_weight_sum = job.classes
         job.z_loss = self.z_loss
-        for name, array in ((self.class_weight_name, self.class_weight),
-                            (self.share_weight_name, self.share_weight)):
-            if array is not None and array.size != job.label_stop:
-                raise ValueError(
-                    f"{name} must have one entry for each of the prediction's {job.label_stop} "
-                    f"classes, got {array.size}"
-                )
+        if self.share_weight is not None:
+            # There is one wherever there are weights of classes.
+            for name, array in ((self.class_weight_name, self.class_weight),
+                                (self.share_weight_name, self.share_weight)):
+                if array is not None and array.size != job.label_stop:
+                    raise ValueError(
+                        f"{name} must have one entry for each of the prediction's {job.label_stop} "
+                        f"classes, got {array.size}"
+                    )
         if self.class_weight is not None:
             job.class_weight_double = <double*>cnp.PyArray_DATA(self.class_weight)
             if self.divisor_weight is not None:
