@@ -21,7 +21,7 @@ def jobs(case: Case, prediction: Array, target: Array) -> Iterator[Job]:
         "loss": loss,
         "prediction": prediction,
         "target": target,
-        "out": out[0] if len(out) == 1 else out,
+        "out": out[0] if len(out) == 1 else tuple(out),
     }
     results = ", ".join(case.results)
     call = f"{results} = loss.{case.mode}"

@@ -724,7 +724,7 @@ cdef class Loss:
             wanted.append((HESSIAN, shape))
         given = (None,) * len(wanted)
         if out is not None:
-            given = out if isinstance(out, tuple) else (out,)
+            given = out if isinstance(out, (tuple, list)) else (out,)
             if len(given) != len(wanted):
                 raise ValueError(
                     f"out must hold {len(wanted)} array{'s' * (len(wanted) != 1)} for this call, "
