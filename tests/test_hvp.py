@@ -283,13 +283,13 @@ def test_packed_hessian(case: Case, dtype: Any, level: str) -> None:
     whole = np.zeros((40, classes, classes), dtype)
     whole[:, rows, columns] = whole[:, columns, rows] = packed
     size = abs(whole).max(axis=(1, 2))
+    known = [truth(case, dtype, *row) for row in numbers(case, prediction, target)]
+    terms = scales(known).max(-1, keepdims=True) * weight[:, None]
     for k in range(classes):
         unit = np.zeros_like(prediction)
         unit[:, k] = 1
         product = loss.hvp(prediction, target, unit, weight)
-        known = [truth(case, dtype, *row) for row in numbers(case, prediction, target)]
-        scale = np.maximum(size[:, None], scales(known).max(-1, keepdims=True) * weight[:, None])
-        distance = ulp_distance(product, whole[..., k], scale)
+        distance = ulp_distance(product, whole[..., k], np.maximum(size[:, None], terms))
         assert distance.max() <= 2 * ULPS[dtype].hessian
 
 
