@@ -82,7 +82,7 @@ def extensions() -> list[Extension]:
     choices = write(
         GENERATED / "choices.txt", "".join(f"{n}={os.environ.get(n, '')}\n" for n in names)
     )
-    modules = {"cpu": str(KERNELS / "cpu.pyx"), "driver": str(KERNELS / "driver.pyx")}
+    modules = {name: str(KERNELS / f"{name}.pyx") for name in ("cpu", "driver", "xla")}
     for level in machine_levels():
         # A directive only counts at the head of a module, not in what it includes.
         stub = '# cython: freethreading_compatible = True\ninclude "level.pxi"\n'

@@ -733,7 +733,7 @@ def _prepare(options: argparse.Namespace) -> tuple[Dataset, fastloss.Loss, Train
 def _set_up(dataset: Dataset, loss: fastloss.Loss, training: Training) -> dict[str, object]:
     classes = listed(training.classes)
     units = [f"Dense({units}, relu)" for units in training.network.widths[1:-1]]
-    last = f", {training.link.name}" if training.link.name else ""
+    last = f", {training.activation}" if training.activation else ""
     network = " -> ".join([*units, f"Dense({training.network.widths[-1]}{last})"])
     return {
         "data": f"{dataset.name}, {len(dataset.features)} columns",

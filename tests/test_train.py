@@ -14,7 +14,7 @@ from fastloss.commands import network
 from fastloss.commands.datasets import Dataset, natural_task
 from fastloss.commands.training import TASKS, Training
 
-TRAINABLE = [cls for cls in fastloss.losses() if cls.family in TASKS]
+TRAINABLE = [cls for cls in fastloss.losses() if cls.family in TASKS and not cls.of_distance]
 
 
 def run(capsys, *arguments):
@@ -348,6 +348,7 @@ def test_options_that_need_a_table(capsys):
     assert "give it with --data" in complaint(capsys, "--target", "y")
     assert "no.csv: No such file" in complaint(capsys, "--data", "no.csv", "--target", "y")
     assert "huber" in complaint(capsys, "--loss", "hubr")
+    assert "distances" in complaint(capsys, "--loss", "hinge_embedding")
 
 
 # --- output -----------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""A dense network in NumPy with its optimiser, and the links from its output to a loss.
+"""A dense network in NumPy with its optimiser, and the step from its output to a loss.
 
 Everything that a step writes to is made beforehand, so a step allocates no array; NumPy takes some
 32 KiB of its own where it casts or broadcasts, whatever the size of the batch.
@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from fastloss.links import Link
 
 Floats = NDArray[np.float32]
 Array = NDArray[Any]
@@ -130,137 +132,47 @@ class Adam:
         np.subtract(self._parameters, scratch, out=self._parameters)
 
 
-class Link:
-    """What lies between the network's output and the loss; both ways work in place.
+class Output:
+    """The step from the network's output to the loss: in the target's unit, then through a link.
 
-    This one changes nothing: losses of logits have sigmoid and softmax inside.
+    So a loss's parameters, such as Huber's delta, are in the target's unit, while the network
+    neither has to grow to it nor to travel to it, whatever the unit is. Both ways work in place.
 
     Parameters
     ----------
-    name : str
-        The output layer's activation, as a summary names it.
+    link : Link
+        From any number to what the loss takes.
+    center, spread : float, default 0.0 and 1.0
+        The score of an output of 0, and how far one of 1 is from it.
+    logarithm : bool, default False
+        Whether the prediction is the logarithm of what the targets are.
     """
 
-    def __init__(self, name: str = "") -> None:
-        self.name = name
+    def __init__(
+        self, link: Link, center: float = 0.0, spread: float = 1.0, logarithm: bool = False
+    ) -> None:
+        self.link = link
+        self._center, self._spread, self._logarithm = center, spread, logarithm
+        self._response = np.empty(0, np.float32)
 
     def predict(self, output: Floats) -> None:
         """Turn the network's output into the prediction that the loss takes."""
+        if self._spread != 1:
+            np.multiply(output, self._spread, out=output)
+        if self._center:
+            np.add(output, self._center, out=output)
+        self.link.predict(output)
 
     def chain(self, prediction: Floats, gradient: Floats) -> None:
         """Turn the gradient of the prediction into that of the network's output."""
+        self.link.chain(prediction, gradient)
+        if self._spread != 1:
+            np.multiply(gradient, self._spread, out=gradient)
 
     def response(self, prediction: Floats) -> Floats:
         """Return what metrics compare with the target."""
-        return prediction
-
-
-class Affine(Link):
-    """The target's own unit: the network itself learns a target of mean 0 and spread 1.
-
-    So a loss's parameters, such as Huber's delta, are in the target's unit, while the network
-    neither has to grow to it nor to travel to it, whatever the unit is.
-    """
-
-    def __init__(self, target: Array) -> None:
-        super().__init__()
-        self._center = float(target.mean(dtype=np.float64))
-        self._spread = float(target.std(dtype=np.float64)) or 1.0
-
-    def predict(self, output: Floats) -> None:
-        """Scale and shift."""
-        np.multiply(output, self._spread, out=output)
-        np.add(output, self._center, out=output)
-
-    def chain(self, prediction: Floats, gradient: Floats) -> None:
-        """Scale."""
-        np.multiply(gradient, self._spread, out=gradient)
-
-
-class Log(Link):
-    """The logarithm of a mean, for losses of counts; the network starts at the mean count."""
-
-    def __init__(self, target: Array, rows: int) -> None:
-        super().__init__("exp")
-        self._scratch = np.empty(rows, np.float32)
-        self._offset = math.log(max(float(target.mean(dtype=np.float64)), 1e-6))
-
-    def predict(self, output: Floats) -> None:
-        """Shift."""
-        np.add(output, self._offset, out=output)
-
-    def response(self, prediction: Floats) -> Floats:
-        """Return the mean count."""
-        return np.exp(prediction, out=self._scratch[: len(prediction)])
-
-
-class Above(Link):
-    """Numbers above a bound: an exponential more; the network starts at the mean target."""
-
-    def __init__(self, target: Array, rows: int, bound: float) -> None:
-        super().__init__("exp")
-        self._scratch = np.empty(rows, np.float32)
-        self._bound = bound
-        self._offset = math.log(max(float(target.mean(dtype=np.float64)) - bound, 1e-6))
-
-    def predict(self, output: Floats) -> None:
-        """Shift, and add the exponential to the bound."""
-        np.add(output, self._offset, out=output)
-        with np.errstate(over="ignore"):
-            np.exp(output, out=output)
-        np.add(output, self._bound, out=output)
-
-    def chain(self, prediction: Floats, gradient: Floats) -> None:
-        """Multiply by the exponential."""
-        slope = self._scratch[: len(prediction)]
-        np.subtract(prediction, self._bound, out=slope)
-        np.multiply(gradient, slope, out=gradient)
-
-
-class Sigmoid(Link):
-    """A probability, for losses that take one."""
-
-    def __init__(self, rows: int) -> None:
-        super().__init__("sigmoid")
-        self._scratch = np.empty(rows, np.float32)
-
-    def predict(self, output: Floats) -> None:
-        """Apply the sigmoid; exp overflows to infinity where the probability is 0."""
-        np.negative(output, out=output)
-        with np.errstate(over="ignore"):
-            np.exp(output, out=output)
-        np.add(output, 1, out=output)
-        np.reciprocal(output, out=output)
-
-    def chain(self, prediction: Floats, gradient: Floats) -> None:
-        """Multiply by p (1 - p)."""
-        slope = self._scratch[: len(prediction)]
-        np.multiply(prediction, prediction, out=slope)
-        np.subtract(prediction, slope, out=slope)
-        np.multiply(gradient, slope, out=gradient)
-
-
-class Softmax(Link):
-    """Probabilities of several classes, for losses that take them."""
-
-    def __init__(self, rows: int, classes: int) -> None:
-        super().__init__("softmax")
-        self._scratch = np.empty((rows, classes), np.float32)
-        self._row = np.empty((rows, 1), np.float32)
-
-    def predict(self, output: Floats) -> None:
-        """Apply the softmax."""
-        row = self._row[: len(output)]
-        np.max(output, axis=1, keepdims=True, out=row)
-        np.subtract(output, row, out=output)
-        np.exp(output, out=output)
-        np.sum(output, axis=1, keepdims=True, out=row)
-        np.divide(output, row, out=output)
-
-    def chain(self, prediction: Floats, gradient: Floats) -> None:
-        """Multiply by the softmax's Jacobian: p (g - sum(p g))."""
-        scratch, row = self._scratch[: len(prediction)], self._row[: len(prediction)]
-        np.multiply(prediction, gradient, out=scratch)
-        np.sum(scratch, axis=1, keepdims=True, out=row)
-        np.subtract(gradient, row, out=gradient)
-        np.multiply(gradient, prediction, out=gradient)
+        if not self._logarithm:
+            return prediction
+        if len(self._response) < len(prediction):
+            self._response = np.empty_like(prediction)
+        return np.exp(prediction, out=self._response[: len(prediction)])

@@ -10,19 +10,10 @@ from numpy.typing import NDArray
 
 import fastloss
 from fastloss.commands.datasets import Dataset, Part, Task, encode_target, split
-from fastloss.commands.network import (
-    Above,
-    Adam,
-    Affine,
-    Floats,
-    Link,
-    Log,
-    Network,
-    Sigmoid,
-    Softmax,
-)
+from fastloss.commands.network import Adam, Floats, Network, Output
 from fastloss.commands.tables import InputError
 from fastloss.extras import require
+from fastloss.links import Exponential, Sigmoid, link_of, of_logarithm
 
 Array = NDArray[Any]
 
@@ -167,30 +158,37 @@ class Training:
         epsilon = float(np.finfo(np.float32).tiny) if task == "regression" else 1e-7
         vectors = self.network.parameters, self.network.gradient
         self._optimizer = Adam(*vectors, learning_rate, epsilon)
-        self.link = self._make_link(outputs)
+        self.output = self._make_output()
         self._target = np.empty(self._most_rows, target.dtype)
         self._order = np.arange(len(self.train))
         self._scores = self._make_scores()
         self._value_sum, self._rows_done = 0.0, 0
 
-    def _make_link(self, outputs: int) -> Link:
-        if self._loss.family == "count" or self._loss.of_logarithm:
-            return Log(self.train.target, self._most_rows)
-        if self._task == "regression":
-            bound = self._loss.prediction_domain[0]
-            if np.isfinite(bound):
-                return Above(self.train.target, self._most_rows, bound)
-            return Affine(self.train.target)
-        if self._loss.prediction_domain != (0, 1):
-            return Link("sigmoid" if self._task == "binary" else "softmax")
-        if self._task == "binary":
-            return Sigmoid(self._most_rows)
-        return Softmax(self._most_rows, outputs)
+    def _make_output(self) -> Output:
+        link = link_of(self._loss, classes=self._task == "multiclass")
+        if self._task != "regression":
+            return Output(link)
+        target = self.train.target
+        mean = float(target.mean(dtype=np.float64))
+        if of_logarithm(self._loss):
+            return Output(link, Exponential().start(mean), logarithm=True)
+        if not link.identity:
+            return Output(link, link.start(mean))
+        # The network itself learns a target of mean 0 and spread 1.
+        return Output(link, mean, float(target.std(dtype=np.float64)) or 1.0)
+
+    @property
+    def activation(self) -> str:
+        """Name of what stands after the network's last layer, here or in the loss."""
+        within = {"regression": "", "binary": "sigmoid", "multiclass": "softmax"}[self._task]
+        return self.output.link.name or ("exp" if of_logarithm(self._loss) else within)
 
     def _make_scores(self) -> Scores:
         if self._task == "regression":
             return Deviations(self._most_rows)
-        return Accuracy(self._most_rows, threshold=0.5 if isinstance(self.link, Sigmoid) else 0.0)
+        return Accuracy(
+            self._most_rows, threshold=0.5 if isinstance(self.output.link, Sigmoid) else 0.0
+        )
 
     @property
     def leading_metric(self) -> str:
@@ -224,7 +222,7 @@ class Training:
             rows = np.arange(start, min(start + self._most_rows, len(part)))
             prediction, target = self._predict(part, rows)
             losses += self._loss.partial(prediction, target)
-            scores.add(self.link.response(prediction), target)
+            scores.add(self.output.response(prediction), target)
         return {"loss": losses.mean, **scores.figures()}
 
     def _predict(self, part: Part, rows: Array) -> tuple[Floats, Array]:
@@ -235,7 +233,7 @@ class Training:
         np.take(part.target, rows, out=target, mode="clip")
         output = self.network.forward(n)
         prediction = output if self._task == "multiclass" else output.reshape(-1)
-        self.link.predict(prediction)
+        self.output.predict(prediction)
         return prediction, target
 
     # Whoever trains looks at the loss and sees that it diverges; warnings would only repeat it.
@@ -244,12 +242,12 @@ class Training:
         prediction, target = self._predict(self.train, rows)
         gradient = self.network.output_gradient(len(rows)).reshape(prediction.shape)
         value, _ = self._loss.value_and_grad(prediction, target, reduction="mean", out=gradient)
-        self.link.chain(prediction, gradient)
+        self.output.chain(prediction, gradient)
         self.network.backward(len(rows))
         self._optimizer.step()
         self._value_sum += value * len(rows)
         self._rows_done += len(rows)
-        self._scores.add(self.link.response(prediction), target)
+        self._scores.add(self.output.response(prediction), target)
 
 
 def task_of(loss: fastloss.Loss, natural: Task | None = None) -> Task:
@@ -266,6 +264,8 @@ def task_of(loss: fastloss.Loss, natural: Task | None = None) -> Task:
         raise InputError(
             f"train knows losses of the families {known}; {loss} is of {loss.family!r}"
         )
+    if loss.of_distance:
+        raise InputError(f"{type(loss).__name__} is of distances, which a network's output is not")
     if loss.class_axis == "optional" and natural in ("regression", "multiclass"):
         # Other numbers than 0 and 1 can only be meant as classes.
         return "multiclass"

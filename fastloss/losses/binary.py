@@ -684,6 +684,7 @@ class HingeEmbedding(Loss, kernel="hinge_embedding"):
     margin: Annotated[float, NON_NEGATIVE] = 1.0
     labels: Labels = "01"
 
+    of_distance = True
     target_domain = LabelDomain()
     aliases: ClassVar[dict[str, dict[str, Any]]] = {
         "hinge_embedding_loss": {"labels": "pm1"},

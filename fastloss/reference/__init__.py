@@ -67,10 +67,13 @@ def evaluate(
     reduction = reduction or parameters["reduction"]
     del parameters["reduction"]
     prediction, target = np.asarray(prediction), np.asarray(target)
-    if parameters.get("clamp") == "sklearn" and parameters["eps"] is None:
-        # Of the dtype before the cast; what is shorter than float32 is computed as that.
+    if "clamp" in parameters and (parameters["clamp"], parameters["eps"]) != ("torch", None):
+        # Of the dtype before the cast, as 1 - eps is; what is shorter than float32 is computed as
+        # that.
         short = prediction.dtype.kind not in "biu" and prediction.dtype.itemsize <= 4
-        parameters["eps"] = float(np.finfo(np.float32 if short else np.float64).eps)
+        real = np.float32 if short else np.float64
+        default = np.finfo(real).eps if parameters["clamp"] == "sklearn" else 1e-7
+        parameters["eps"] = real(default if parameters["eps"] is None else parameters["eps"])
     if dtype is None:
         dtype = prediction.dtype if prediction.dtype.kind == "f" else np.float64
     prediction = prediction.astype(dtype, copy=False)
