@@ -37,7 +37,7 @@ class Rule:
     name : str
         The library's name for the objective; "" for the loss as it is.
     parameters : mapping
-        Hyper-parameters that are the library's convention, not the user's choice.
+        Hyper-parameters that are the library's convention, not the user's choice, if there are.
     factor : callable, optional
         From the number of scores per row to what the Hessian is multiplied by.
     floor : float
@@ -59,7 +59,8 @@ class Rule:
         ----------
         loss : Loss
         """
-        return dataclasses.replace(loss, **self.parameters) if self.parameters else loss
+        chosen = {name: value for name, value in self.parameters.items() if hasattr(loss, name)}
+        return dataclasses.replace(loss, **chosen) if chosen else loss
 
     def derive(
         self, loss: Loss, prediction: Floats, target: Floats, weight: Floats | None, out: Pair

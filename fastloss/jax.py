@@ -6,7 +6,7 @@ r"""JAX: every loss as a function, and optax's own functions computed by fastlos
 >>> logits, labels = jnp.array([0.5, -1.0]), jnp.array([1, 0])
 >>> value, gradient = jax.jit(jax.value_and_grad(loss))(logits, labels)
 >>> print(value, gradient)
-0.04639... [-0.0899...  0.0440...]
+0.0451... [-0.0689...  0.0262...]
 
 Functions work under ``jit``, ``grad``, ``jvp``, ``hessian`` and ``vmap``, in loops and on threads.
 The value alone is computed where no derivative is asked for, value and gradient in one pass where
@@ -18,7 +18,8 @@ A loss is a custom call of XLA's foreign-function interface, on the CPU: it read
 own buffers. XLA knows it by all that it is, so that a persistent compilation cache may keep it. In
 a program for another device a loss is an error that says so. What is wrong with the shapes and
 types of arguments is raised when a function is traced; what is wrong with the numbers, such as a
-label that is no class, when it runs, as JAX's ``JaxRuntimeError``.
+label that is no class, when it runs, as JAX's ``JaxRuntimeError``. XLA has its threads take
+subnormal numbers for 0, and a loss on them does so too.
 """
 
 from __future__ import annotations
@@ -131,7 +132,8 @@ def _apply(loss: fl.Loss, prediction: Array, target: Array, weight: Array | None
     if loss.class_axis != "none":
         # From the end, so that axes may come in front.
         axis, ndim = loss.axis, prediction.ndim  # type: ignore[attr-defined]
-        loss = replace(loss, axis=-1 if ndim == 1 else axis - ndim if axis >= 0 else axis)
+        axis = -1 if ndim == 1 else axis - ndim if axis >= 0 else axis
+        loss = replace(loss, axis=axis)  # type: ignore[call-arg]
     call = _Call(loss, "value", weight is not None)
     return call.bind(arrays.values())[0]
 
@@ -228,7 +230,7 @@ class _Call:
         weight = rest[0] if self.weighted else None
         v = rest[-1] if self.output == "hvp" else None
         if not self.batch:
-            self.compute(prediction, target, weight, v, outputs, ())
+            self.compute(outputs, (), prediction, target, weight, v)
             return
         leading = prediction.shape[: self.batch]
         target = np.broadcast_to(target, leading + target.shape[self.batch :])
@@ -241,22 +243,15 @@ class _Call:
                 shape = rows[self.batch :]
             weight = np.broadcast_to(weight, leading + shape)
         if not self.reduced:
-            self.compute(prediction, target, weight, v, outputs, ())
+            self.compute(outputs, (), prediction, target, weight, v)
             return
         for at in np.ndindex(leading):
             arrays = (None if a is None else a[at] for a in (prediction, target, weight, v))
-            self.compute(*arrays, outputs, at)
+            self.compute(outputs, at, *arrays)
 
-    def compute(
-        self,
-        prediction: Any,
-        target: Any,
-        weight: Any,
-        v: Any,
-        outputs: list[Any],
-        at: tuple[int, ...],
-    ) -> None:
+    def compute(self, outputs: list[Any], at: tuple[int, ...], *arrays: Any) -> None:
         """Compute one of a batch, or all that there is."""
+        prediction, target, weight, v = arrays
         last = outputs[-1][at] if at else outputs[-1]
         if self.output == "hvp":
             self.loss.hvp(prediction, target, v, weight, out=last)

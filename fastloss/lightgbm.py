@@ -64,7 +64,7 @@ _SINCE_4: dict[str, Rule] = {
     "CrossEntropy": Rule("multiclass", factor=lambda columns: columns / (columns - 1)),
     "OneVersusAll": Rule("multiclassova"),
     "CrossEntropyLambda": Rule("cross_entropy_lambda"),
-    "Poisson": Rule("poisson", factor=lambda columns: POISSON),
+    "Poisson": Rule("poisson", {"hessian": "exact"}, factor=lambda columns: POISSON),
     "Gamma": Rule("gamma"),
     "Tweedie": Rule("tweedie"),
     "AbsoluteError": Rule("regression_l1", {"hessian": "unit"}),

@@ -11,8 +11,9 @@ array([-0.08993926,  0.04397753], dtype=float32)
 
 Tensors are read where they lie. Where a tape watches, the gradient is computed beside the value, in
 one pass; a second derivative is the product of the loss's exact Hessian and a vector, and a third
-one is an error. Inside ``tf.function`` a loss is one operation, with known shapes, that calls back
-into Python; XLA (``jit_compile=True``) cannot compile such an operation.
+one is an error. Forward mode, which ``tf.custom_gradient`` lacks, sees no derivative. Inside
+``tf.function`` a loss is one operation, with known shapes, that calls back into Python; XLA
+(``jit_compile=True``) cannot compile such an operation.
 """
 
 from __future__ import annotations
@@ -29,8 +30,9 @@ from fastloss.losses.names import as_loss
 
 tf = require("tensorflow", "tensorflow")
 
-# Not public, but the only way to know beforehand whether a gradient will be wanted.
-is_watched = require("tensorflow.python.eager.record", "tensorflow").should_record_backprop
+# Not public, but the only way to know beforehand whether a derivative will be wanted.
+record = require("tensorflow.python.eager.record", "tensorflow")
+is_watched, is_recording = record.should_record_backprop, record.could_possibly_record
 
 __all__ = [
     "Loss",
@@ -107,16 +109,16 @@ class Loss:
 
 def _value(loss: fl.Loss, inputs: list[Any]) -> Any:
     """Return the value, which knows its gradient; inputs are prediction, target and weight."""
-    wanted = is_watched(inputs[:1])
     shapes = [_value_shape(loss, inputs), inputs[0].shape]
-    if not wanted and tf.executing_eagerly():
+    if tf.executing_eagerly() and not is_recording():
         return _compute(loss.value, inputs, shapes[:1])[0]
+    wanted = is_watched(inputs[:1])
 
     def value(*inputs: Any) -> tuple[Any, Callable[[Any], Any]]:
         if wanted:
             result, gradient = _compute(loss.value_and_grad, inputs, shapes)
         else:
-            # In a graph: a tape outside of it may ask for the gradient, or nobody.
+            # Nobody may ever ask for the gradient, or a tape outside of this graph.
             result, gradient = _compute(loss.value, inputs, shapes[:1])[0], None
 
         def backward(upstream: Any) -> Any:
@@ -136,7 +138,7 @@ def _gradient(loss: fl.Loss, inputs: Sequence[Any], known: Any) -> Any:
         # A derivative may be computed in another graph than this one, which sees nothing of what
         # this one sees of the one before.
         inputs = [tf.identity(x) for x in inputs]
-    elif not is_watched(inputs[:1]):
+    elif not is_recording():
         return _compute(loss.grad, inputs, [inputs[0].shape])[0] if known is None else known
 
     def gradient(*inputs: Any) -> tuple[Any, Callable[[Any], Any]]:

@@ -104,30 +104,39 @@ def _tensor(array: Any) -> Tensor:
 
 # ---- The calls ----------------------------------------------------------------------------------
 
+# Up to so many elements PyTorch's memory costs a gradient least, and beyond it fastloss's, which is
+# that of gradients that nobody holds any more.
+SMALL = 2**16
+
 
 def _value(
     prediction: Tensor,
     target: Tensor,
     weight: Tensor | None,
-    loss: fl.Loss,
+    loss: Any,
     denominator: int | None,
     derive: bool,
 ) -> tuple[Tensor, Tensor | None]:
     """Return value and, if it is wanted, gradient."""
-    call: Any = loss.value_and_grad if derive else loss.value
-    found = call(
+    arrays = (
         _array("prediction", prediction),
         _array("target", target),
         None if weight is None else _array("weight", weight),
-        denominator=denominator,
-        n_threads=torch.get_num_threads(),
     )
-    value, gradient = found if derive else (found, None)
-    if type(value) is float:
-        value = torch.scalar_tensor(value, dtype=prediction.dtype)
+    threads = torch.get_num_threads()
+    gradient = None
+    if not derive:
+        value = loss.value(*arrays, denominator=denominator, n_threads=threads)
+    elif loss.reduction == "none" or prediction.numel() > SMALL:
+        value, found = loss.value_and_grad(*arrays, denominator=denominator, n_threads=threads)
+        gradient = _tensor(found)
     else:
-        value = _tensor(value)
-    return value, None if gradient is None else _tensor(gradient)
+        gradient = torch.empty_like(prediction)
+        out = _array("gradient", gradient)
+        value, _ = loss.value_and_grad(*arrays, denominator=denominator, out=out, n_threads=threads)
+    if type(value) is float:
+        return torch.scalar_tensor(value, dtype=prediction.dtype), gradient
+    return _tensor(value), gradient
 
 
 def _gradient(

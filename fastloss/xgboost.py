@@ -137,7 +137,7 @@ _SINCE_2_1: dict[str, Rule] = {
     "BinaryCrossEntropy": Rule("binary:logistic", floor=FLOOR),
     "Hinge": Rule("binary:hinge", {"hessian": "xgboost"}),
     "CrossEntropy": Rule("multi:softprob", factor=lambda columns: 2.0, floor=FLOOR),
-    "Poisson": Rule("count:poisson", factor=lambda columns: POISSON),
+    "Poisson": Rule("count:poisson", {"hessian": "exact"}, factor=lambda columns: POISSON),
     "Gamma": Rule("reg:gamma"),
     "Tweedie": Rule("reg:tweedie"),
     "Expectile": Rule("reg:expectileerror", {"half": True}),

@@ -140,7 +140,7 @@ def weights(options: dict[str, Any], shape: tuple[int, ...]) -> Any:
     return random.uniform(0.1, 2, of_rows).astype(np.float32)
 
 
-@pytest.mark.parametrize("shape", [(8, 1), (8, 3), (4, 5, 3)], ids=str)
+@pytest.mark.parametrize("shape", [(8, 1), (4, 5, 3)], ids=str)
 @pytest.mark.parametrize(("name", "options"), CASES)
 def test_values_and_gradients_are_kerass(
     name: str, options: dict[str, Any], shape: tuple[int, ...]
@@ -219,12 +219,14 @@ def test_nothing_left_to_count() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_signatures_are_kerass(name: str) -> None:
-    """Names and defaults, in order."""
+    """Names and defaults, in order; old Keras lacked one name of one loss."""
 
     def parameters(cls: Any) -> list[tuple[str, Any]]:
         return [(p.name, p.default) for p in inspect.signature(cls).parameters.values()]
 
-    assert parameters(getattr(adapter, name)) == parameters(getattr(keras.losses, name))
+    ours, theirs = (parameters(getattr(module, name)) for module in (adapter, keras.losses))
+    added = {"axis"} - dict(theirs).keys() if name.startswith("Sparse") else set()
+    assert [p for p in ours if p[0] not in added] == theirs
 
 
 @pytest.mark.parametrize(("name", "options"), CASES)
@@ -257,18 +259,18 @@ def test_every_loss(case: Case) -> None:
     assert again.get_config() == loss.get_config()
 
 
-@pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("case", GENERIC, ids=lambda case: case.id)
-def test_every_loss_weighted(case: Case, weighted: bool) -> None:
+def test_every_loss_weighted(case: Case) -> None:
     """Reduced at once, and one by one and then reduced by Keras."""
     prediction, target = sample(case, np.float32, n=32)
     if not case.of_rows:
         prediction, target = prediction.reshape(8, 4), target.reshape(8, 4)
-    weight = random.uniform(0.1, 2, len(prediction)).astype(np.float32) if weighted else None
+    weight = random.uniform(0.1, 2, len(prediction)).astype(np.float32)
     loss = adapter.Loss(case.loss(), reduction="sum")
-    value = float(loss(target, prediction, weight))
-    one_by_one = keras.losses.Loss.__call__(loss, target, prediction, weight)
-    np.testing.assert_allclose(value, float(one_by_one), rtol=1e-5)
+    for weights in (None, weight):
+        value = float(loss(target, prediction, weights))
+        one_by_one = keras.losses.Loss.__call__(loss, target, prediction, weights)
+        np.testing.assert_allclose(value, float(one_by_one), rtol=1e-5)
 
 
 def test_class_weights_are_no_divisor() -> None:

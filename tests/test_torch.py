@@ -4,6 +4,7 @@ import copy
 import doctest
 import inspect
 import itertools
+import os
 import pickle
 import re
 import subprocess
@@ -191,8 +192,9 @@ class Spy:
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16"])
 @pytest.mark.parametrize("factor", [1.0, 0.5])
-def test_nothing_is_copied(dtype: str, factor: float) -> None:
-    x, y, w = (torch.ones(4, 6, dtype=getattr(torch, dtype))[:, ::2] for _ in range(3))
+@pytest.mark.parametrize("rows", [4, 2**16])
+def test_nothing_is_copied(dtype: str, factor: float, rows: int) -> None:
+    x, y, w = (torch.ones(rows, 6, dtype=getattr(torch, dtype))[:, ::2] for _ in range(3))
     x.requires_grad_()
     spy = Spy()
     (adapter._run(spy, x, y, w) * factor).backward()
@@ -674,6 +676,10 @@ def test_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_example() -> None:
     framework("sklearn")
     script = ROOT / "examples" / "torch_digits.py"
-    found = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=600)
+    # Threads of PyTorch that wait for each other take long on a machine that is busy.
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    found = subprocess.run(
+        [sys.executable, script], capture_output=True, text=True, timeout=600, env=environment
+    )
     assert not found.returncode, found.stderr
     assert "the same to" in found.stdout
