@@ -231,8 +231,9 @@ def of_logarithm(loss: Loss) -> bool:
     ----------
     loss : Loss
     """
-    link = getattr(loss, "link", "log" if loss.family == "count" else "identity")
-    return loss.of_logarithm or link == "log"
+    # Of counts the prediction is a logarithm, unless the loss says otherwise.
+    counts = loss.family == "count" and loss.target_domain[0] >= 0
+    return loss.of_logarithm or getattr(loss, "link", "log" if counts else "identity") == "log"
 
 
 def input_domains(loss: Loss) -> tuple[tuple[float, float], tuple[float, float]]:
@@ -242,7 +243,9 @@ def input_domains(loss: Loss) -> tuple[tuple[float, float], tuple[float, float]]
     ----------
     loss : Loss
     """
-    return loss.prediction_domain, loss.target_domain
+    # Where a hyper-parameter changes them, the loss has a method of this name.
+    chosen = getattr(loss, "input_domains", None)
+    return chosen() if chosen else (loss.prediction_domain, loss.target_domain)
 
 
 def link_of(loss: Loss, classes: bool = False) -> Link:

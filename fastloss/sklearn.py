@@ -109,7 +109,7 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]
     -----
     Numbers are predicted as the targets are, positive means rather than their logarithms;
     `predict_parameters` returns all that a loss with several predictions has, of which `predict`
-    returns the first.
+    returns the first as it is: for :class:`~fastloss.LogNormalNLL` the mean of the logarithm.
 
     Probabilities come from the loss itself, where it is strictly proper: they are those under which
     the score is best on average, so that the sum of probability times gradient is zero. For
@@ -413,7 +413,9 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]
             tags.classifier_tags = utils.ClassifierTags()
         else:
             tags.estimator_type = "regressor"
-            tags.regressor_tags = utils.RegressorTags()
+            # The first parameter of a distribution may be that of a logarithm.
+            poor = loss.class_axis == "parameters"
+            tags.regressor_tags = utils.RegressorTags(poor_score=poor)
             positive = bool(input_domains(loss)[1][0] >= 0)
             tags.target_tags.positive_only = positive
             # The common checks of several outputs know of no positive targets.

@@ -28,11 +28,16 @@ PARAMETERS: dict[str, tuple[Any, ...]] = {
     "level": (0.25, 0.875),
     "pos_weight": (2.5,),
     "label_smoothing": (0.125,),
+    "prior": ((0.5, 0.25, 0.125, 0.125, 0.0),),
+    "z_loss": (0.25,),
+    "soft_cap": (4.0,),
     "eps": (0.0, 2.0**-10),
     "lower": (0.5,),
     "power": (3.0, 0.0, 1.0, 1.25, 2.0, -1.0),
     "gamma": (0.0, 0.5, 1.0, 3.5),
-    "alpha": (0.25, -2.0, 2.0, 3.0, -np.inf),
+    "alpha": (0.25, -2.0, 2.0, 3.0, -np.inf, (0.5, 1.0, 2.0, 0.25, 4.0)),
+    "epsilon": (0.25, 1.5, -0.75),
+    "log_zero": (-0.75,),
     "q": (1.0, 1.25, 2.0, 3.0),
     "class_weight": ((1.0, 0.5, 2.0, 0.0, 4.0),),
     "ignore_index": (1,),
@@ -41,6 +46,7 @@ PARAMETERS: dict[str, tuple[Any, ...]] = {
     "binary": ("focal", "squared_hinge"),
     "reduction": ("sum",),
 }
+
 
 REDUCTIONS = ("mean", "sum", "none")
 DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
@@ -135,7 +141,9 @@ def valid_values(loss_class: Any, name: str) -> tuple[Any, ...]:
 
 
 def outside(field: Any, value: Any) -> bool:
-    """Whether a number lies outside the interval of its hyper-parameter."""
+    """Whether a value is none for its hyper-parameter: outside its interval, or several numbers."""
+    if isinstance(value, tuple):
+        return not field.array
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     return number and field.interval is not None and value not in field.interval
 
@@ -314,7 +322,7 @@ def rows(case: Case, dtype: npt.DTypeLike) -> Iterator[tuple[Array, Array]]:
         yield _parameters(case, dtype, random)
         return
     counts: tuple[int, ...] = (2, 33) if case.parameters else (1, 2, 3, 10, 31, 32, 33, 40, 257)
-    if case.parameters.get("class_weight") is not None:
+    if any(isinstance(value, tuple) for value in case.parameters.values()):
         counts = (case.columns,)
     for classes in counts:
         logits = [scale * random.normal(size=classes) for scale in (1e-3, 1, 1, 5, 30)]

@@ -252,3 +252,86 @@ def test_ignored_rows_are_exact_zeros(level: str) -> None:
         prediction[:2], v[:2] = 1, 2
         product = loss.hvp(prediction, [0, 1, -100, -100], v)
         np.testing.assert_array_equal(product, 0)
+
+
+# The whole Hessian of a row, packed.
+
+PACKED = [
+    case
+    for case in cases()
+    if case.of_rows and not case.loss_class.classwise and case.kind != "parameters"
+    and case.loss_class.class_axis == "always"
+    and case.loss_class.kernel != "negative_log_likelihood"
+]  # fmt: skip
+
+
+@all_dtypes
+@pytest.mark.parametrize("case", PACKED, ids=lambda case: case.id)
+def test_packed_hessian(case: Case, dtype: Any, level: str) -> None:
+    prediction, target = sample(case, dtype, 40)
+    weight = sample_weight(40, dtype)
+    loss = case.loss()
+    gradient, packed = loss.grad_and_packed_hess(prediction, target, weight)
+    # Along rows, whatever shape a gradient alone would be computed in.
+    room = 16 * float(np.finfo(dtype).eps)
+    alone = loss.grad(prediction, target, weight)
+    np.testing.assert_allclose(gradient, alone, rtol=room, atol=room * abs(alone).max())
+    classes = prediction.shape[1]
+    rows, columns = np.tril_indices(classes)
+    assert packed.dtype == dtype
+    assert packed.shape == (40, len(rows))
+    whole = np.zeros((40, classes, classes), dtype)
+    whole[:, rows, columns] = whole[:, columns, rows] = packed
+    size = abs(whole).max(axis=(1, 2))
+    known = [truth(case, dtype, *row) for row in numbers(case, prediction, target)]
+    terms = scales(known).max(-1, keepdims=True) * weight[:, None]
+    for k in range(classes):
+        unit = np.zeros_like(prediction)
+        unit[:, k] = 1
+        product = loss.hvp(prediction, target, unit, weight)
+        distance = ulp_distance(product, whole[..., k], np.maximum(size[:, None], terms))
+        assert distance.max() <= 2 * ULPS[dtype].hessian
+
+
+@pytest.mark.parametrize("case", [c for c in PACKED if not c.parameters], ids=lambda case: case.id)
+def test_packed_types_layouts_and_threads(case: Case) -> None:
+    prediction, target = sample(case, np.float64, 3011)
+    loss = case.loss(reduction="sum")
+    gradient, packed = loss.grad_and_packed_hess(prediction, target)
+    out = (np.empty_like(gradient), np.empty(packed.shape, order="F"))
+    found = loss.grad_and_packed_hess(prediction, target, out=out)
+    assert found[0] is out[0]
+    assert found[1] is out[1]
+    np.testing.assert_array_equal(found[1], packed)
+    with kernels.force_threads(True):
+        found = loss.grad_and_packed_hess(np.asfortranarray(prediction), target, n_threads=3)
+    np.testing.assert_array_equal(found[0], gradient)
+    np.testing.assert_array_equal(found[1], packed)
+    half = loss.grad_and_packed_hess(prediction.astype(np.float16), target)
+    single = loss.grad_and_packed_hess(prediction.astype(np.float16).astype(np.float32), target)
+    np.testing.assert_array_equal(half[1], single[1].astype(np.float16))
+    inner = case.loss_class(axis=1)
+    images = prediction[:3000].reshape(1000, 3, -1).swapaxes(1, 2)
+    goals = target[:3000].reshape(1000, 3, *target.shape[1:])
+    goals = goals if target.ndim == 1 else goals.swapaxes(1, 2)
+    found = inner.grad_and_packed_hess(images, goals, reduction="sum")
+    np.testing.assert_array_equal(found[1].reshape(3000, -1), packed[:3000])
+
+
+def test_packed_errors() -> None:
+    loss = fl.CrossEntropy()
+    prediction = np.zeros((4, 3))
+    with pytest.raises(TypeError, match=r"Huber has no Hessian over classes.*hvp"):
+        fl.Huber().grad_and_packed_hess(prediction, prediction)
+    with pytest.raises(ValueError, match=r"out must be a tuple of two"):
+        loss.grad_and_packed_hess(prediction, [0, 1, 2, 0], out=prediction)
+    with pytest.raises(ValueError, match=r"out\[1\] must have shape \(4, 6\)"):
+        loss.grad_and_packed_hess(prediction, [0, 1, 2, 0], out=(prediction, prediction))
+    packed = np.zeros((4, 6))
+    with pytest.raises(ValueError, match=r"out\[1\] must not share memory with prediction"):
+        loss.grad_and_packed_hess(packed[:, :3], [0, 1, 2, 0], out=(prediction, packed))
+    packed[...] = np.nan
+    prediction[1] = np.nan
+    _, packed = loss.grad_and_packed_hess(prediction, [0, -100, 2, 0], out=(prediction, packed))
+    np.testing.assert_array_equal(packed[1], 0)
+    assert np.isfinite(packed).all()

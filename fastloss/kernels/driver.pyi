@@ -107,6 +107,14 @@ class Loss:
         output_name: str,
         outputs: int,
     ) -> None: ...
+    def _bind_softmax(
+        self,
+        name: str,
+        factor: Sequence[float] | None,
+        prior: Sequence[float] | None,
+        z_loss: float,
+        soft_cap: float,
+    ) -> None: ...
     def _partial(
         self, prediction: Any, target: Any, weight: Any, n_threads: int | None
     ) -> tuple[float, float, int]: ...
@@ -148,6 +156,9 @@ class Loss:
         weight: Any = None,
         **options: Unpack[_AnyReduction],
     ) -> _Array: ...
+    def grad_and_packed_hess(
+        self, prediction: Any, target: Any, weight: Any = None, **options: Unpack[_AnyReduction]
+    ) -> tuple[_Array, _Array]: ...
     @overload
     def value_grad_hess(
         self, prediction: Any, target: Any, weight: Any = None, **options: Unpack[_Reduced]

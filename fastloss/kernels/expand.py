@@ -109,6 +109,9 @@ class Formula:
     # Names of the predictions: one for an elementwise formula, none for one of rows of classes.
     predictions: tuple[str, ...]
     row_shape: RowShape | None = None
+    # Of one class's probability, and not linear in a target's: soft targets have a loop of their
+    # own.
+    expected: bool = False
 
     @property
     def parameters(self) -> tuple[tuple[str, str], ...]:
@@ -124,7 +127,7 @@ class Formula:
     def loops(self) -> tuple[str, ...]:
         """What follows the formula's name in the names of its loops."""
         if self.row_shape:
-            return self.row_shape.loops
+            return self.row_shape.loops + ("soft_row",) * self.expected
         return LOOPS if self.elementwise else PAIR_LOOPS
 
 
@@ -157,6 +160,7 @@ def formulas(text: str) -> list[Formula]:
         if tuple(names[: len(inputs)]) != inputs:
             raise ValueError(f"formula {match[1]} must begin with the arguments {inputs}")
         rest = arguments[len(inputs) : -outputs]
+        body = text[match.end() :].partition("\ncdef ")[0]
         found.append(
             Formula(
                 name=match[1],
@@ -165,6 +169,7 @@ def formulas(text: str) -> list[Formula]:
                 arguments=tuple((a[1], a[0]) for a in rest if a[0] != "varying"),
                 predictions=predictions,
                 row_shape=row_shape,
+                expected=names[-1] == "pull_slope" and "    pull[0] = 1.0\n" not in body,
             )
         )
     return found
@@ -237,12 +242,27 @@ def elementwise_loops(formula: Formula, signature_order: list[str]) -> list[str]
 def row_loops(formula: Formula) -> str:
     """Return the loops around a formula of rows of classes."""
     assert formula.row_shape is not None
-    return Template(read(f"loops/{formula.row_shape.template}")).substitute(
+    declarations = parameter_lines(formula).replace("parameters[", "tile.parameters[")
+    arguments = "".join(f", {name}" for name, _ in formula.arguments)
+    text = Template(read(f"loops/{formula.row_shape.template}")).substitute(
         {f"loop_{name}": f"{formula.name}_{name}" for name in formula.loops},
         formula=formula.name,
-        declarations=parameter_lines(formula).replace("parameters[", "tile.parameters["),
-        arguments="".join(f", {name}" for name, _ in formula.arguments),
+        declarations=declarations,
+        arguments=arguments,
     )
+    if formula.expected:
+        typed_ = "".join(f", {kind} {name}" for name, kind in formula.arguments)
+        text += "\n\n" + Template(read("loops/expected")).substitute(
+            formula=formula.name, typed=typed_, arguments=arguments
+        )
+        text += "\n\n" + Template(read("loops/divergence")).substitute(
+            loop_row=f"{formula.name}_soft_row",
+            formula=f"{formula.name}_expected",
+            declarations="cdef double temperature = 1\n    cdef double form = 0\n    "
+            + declarations,
+            arguments=arguments,
+        )
+    return text
 
 
 def pair_loops(formula: Formula) -> list[str]:

@@ -47,8 +47,10 @@ cdef struct ClassTile:
     const void* label_weight        # per row, the class weight of the label
     const void* step                # per row, weight over divisor
     const void* class_weight        # per class, as reals; NULL: 1
-    double class_weight_sum
+    const void* share_weight        # the same of what smoothing gives to a class
+    double share_weight_sum
     double smoothing
+    double z_loss
     const double* parameters
     # A vector v, laid out as the logits are, in a block as in a row; NULL: not wanted. With it a tile
     # function writes the product of the Hessian and v, times step, where the gradient would go.
@@ -56,6 +58,7 @@ cdef struct ClassTile:
     void* value                     # per row
     void* gradient                  # NULL: not wanted; of a block, where the logits are
     void* hessian                   # NULL: not wanted
+    void* packed                    # a row's Hessian, its lower triangle row by row; NULL: not wanted
     bint stream                     # a row's gradient and Hessian go past the caches
 
 ctypedef void (*elementwise_function)(
@@ -79,6 +82,8 @@ ctypedef Py_ssize_t (*check_labels_function)(
 ctypedef void (*look_up_function)(
     in_array label, in_array table, Py_ssize_t n, out_array y) noexcept nogil
 ctypedef void (*class_function)(const ClassTile* tile) noexcept nogil
+ctypedef void (*capped_function)(
+    const ClassTile* tile, class_function row, double cap) noexcept nogil
 ctypedef void (*columns_function)(
     in_array x, Py_ssize_t rows, Py_ssize_t stride, Py_ssize_t n, double* sums) noexcept nogil
 

@@ -38,9 +38,13 @@ cdef extern from *:
     #define fabs_f64 fabs
     #define sqrt_f32 sqrtf
     #define sqrt_f64 sqrt
+    #include <float.h>
+    #define smallest_normal_f32() FLT_MIN
+    #define smallest_normal_f64() DBL_MIN
     """
     real fabs(real x) nogil
     real sqrt(real x) nogil
+    real smallest_normal() nogil
 
 
 cdef inline real minus_infinity() noexcept nogil:

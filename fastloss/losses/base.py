@@ -226,15 +226,15 @@ class Parameters:
         """Check what concerns more than one hyper-parameter."""
 
     def __repr__(self) -> str:
-        # What every loss has, or many have, is shown where it was chosen.
+        # What every loss has, or many have, is shown where it was chosen. Keyword-only ones come
+        # last, and of them the one that every loss has.
         shown = [
             f"{f.name}={_shown(getattr(self, f.name))}"
-            for f in dataclasses.fields(self)
+            for f in sorted(
+                dataclasses.fields(self), key=lambda f: (bool(f.kw_only), f.name == "reduction")
+            )
             if f.name not in ("reduction", "hessian") or getattr(self, f.name) != f.default
         ]
-        # The shared field comes first in a dataclass and is the last that one looks for.
-        if self.reduction != "mean":
-            shown.append(shown.pop(0))
         return f"{type(self).__name__}({', '.join(shown)})"
 
     def __reduce__(self) -> tuple[Callable[..., Parameters], tuple[Any, ...]]:
@@ -328,7 +328,7 @@ class Loss(Parameters, driver.Loss):
         if kernel:
             cls.kernel = kernel
             cls.family = cls.__module__.rpartition(".")[2]
-            if "targets" not in cls.__dict__:
+            if cls.targets == Loss.targets:
                 cls.targets = TARGETS[cls.class_axis]
 
     def __post_init__(self) -> None:
@@ -374,6 +374,12 @@ class Loss(Parameters, driver.Loss):
             self.mean_over_classes,
             negative if np.isfinite(negative) else 0.0,
         )
+        self._bind_softmax(
+            *self._class_factor(),
+            getattr(self, "prior", None),
+            getattr(self, "z_loss", 0.0),
+            getattr(self, "soft_cap", None) or 0.0,
+        )
 
     def _checked_domains(self) -> tuple[tuple[float, float], tuple[float, float]]:
         """Return the bounds of prediction and target outside which a number is an error.
@@ -401,6 +407,10 @@ class Loss(Parameters, driver.Loss):
     def _of_numbers(self) -> Loss:
         """Return the loss whose formula this one sums over classes, else this one."""
         return self
+
+    def _class_factor(self) -> tuple[str, Sequence[float] | None]:
+        """Return the name and values of what multiplies each class, but not a mean's divisor."""
+        return "", None
 
     def _kernel_parameters(self, dtype: np.dtype[Any]) -> dict[str, float]:
         """Return the formula's parameters by name; those that are fields need no other word."""

@@ -53,7 +53,7 @@ class LinearCrossEntropy(Parameters):
             M = \sum_k q_k + 2 \zeta w_y \log \sum_k \exp z_k \\
         \nabla_H &= G W, \quad \nabla_W = G^T H, \quad \nabla_b = \sum_n G_n
 
-    Without z-loss and soft cap that is :class:`CrossEntropy` of the logits.
+    That is :class:`CrossEntropy` of what the layer gives, which has the same options.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """Losses of the logits of several classes."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Literal
 
 import numpy as np
@@ -8,7 +8,16 @@ import numpy.typing as npt
 
 from fastloss.reference.array import Array, multiply
 
-__all__ = ["cross_entropy"]
+__all__ = [
+    "cross_entropy",
+    "generalized_cross_entropy",
+    "negative_log_likelihood",
+    "poly1",
+    "softmax_absolute_error",
+    "softmax_focal",
+    "symmetric_cross_entropy",
+    "taylor_cross_entropy",
+]
 
 
 def cross_entropy(
@@ -18,23 +27,194 @@ def cross_entropy(
     class_weight: npt.ArrayLike | None = None,
     ignore_index: int = -100,
     label_smoothing: float = 0.0,
+    prior: npt.ArrayLike | None = None,
+    z_loss: float = 0.0,
+    soft_cap: float | None = None,
     empty: Literal["nan", "zero"] = "nan",
     axis: int = 1,
 ) -> Iterator[Array]:
     """-sum_k w_k q_k log softmax(z)_k, as PyTorch's cross_entropy.
 
-    q is the target, smoothed to (1 - e) q + e / C over C classes; a label stands for its one-hot
-    q. 0 * log 0 = 0, and a row whose label is `ignore_index` costs 0. `empty` concerns the mean
-    alone: see `evaluate`.
+    q is the target, smoothed to (1 - e) q + e r with the prior r (1 / C over C classes); a label
+    stands for its one-hot q. 0 * log 0 = 0, and a row whose label is `ignore_index` costs 0.
+    `z_loss` times the target's weight and the squared log-sum-exp are added. With a soft cap c the
+    softmax is that of c tanh(z / c). `empty` concerns the mean alone: see `evaluate`.
     """
     axis = axis if prediction.ndim > 1 else 0
     classes = prediction.shape[axis]
     weight = np.ones(classes) if class_weight is None else np.asarray(class_weight)
-    weight = weight.astype(prediction.dtype)
+    share = label_smoothing * weight * (1 / classes if prior is None else np.asarray(prior))
+    weight, share = weight.astype(prediction.dtype), share.astype(prediction.dtype)
+    logits = prediction if soft_cap is None else soft_cap * np.tanh(prediction / soft_cap)
     if target.ndim < prediction.ndim:
-        yield from _of_labels(prediction, target, weight, ignore_index, label_smoothing, axis)
+        steps = _of_labels(logits, target, weight, share, ignore_index, label_smoothing, axis)
     else:
-        yield from _of_probabilities(prediction, target, weight, label_smoothing, axis)
+        steps = _of_probabilities(logits, target, weight, share, label_smoothing, axis)
+    if not z_loss and soft_cap is None:
+        yield from steps
+        return
+
+    if target.ndim < prediction.ndim:
+        own = np.expand_dims(label_weight(target, target != ignore_index, weight), axis)
+    else:
+        own = (_along(axis, logits.ndim, weight) * target).sum(axis, keepdims=True)
+    factor = (z_loss * own).astype(prediction.dtype)
+    top = logits.max(axis, keepdims=True)
+    exponential = np.exp(logits - top)
+    total = exponential.sum(axis, keepdims=True)
+    log_total = top + np.log(total)
+    p = exponential / total
+    yield next(steps) + multiply(factor, log_total**2).squeeze(axis)
+    pull = 2 * multiply(factor, log_total)
+    gradient = next(steps) + multiply(pull, p)
+    if soft_cap is None:
+        yield gradient
+        yield next(steps) + multiply(pull, p * (1 - p)) + 2 * multiply(factor, p**2)
+        return
+    slope = 1 / np.cosh(prediction / soft_cap) ** 2
+    yield gradient * slope
+    hessian = next(steps) + multiply(pull, p * (1 - p)) + 2 * multiply(factor, p**2)
+    yield hessian * slope**2 - 2 * gradient * slope * np.tanh(prediction / soft_cap) / soft_cap
+
+
+def softmax_focal(
+    prediction: Array,
+    target: Array,
+    *,
+    class_weight: npt.ArrayLike | None = None,
+    ignore_index: int = -100,
+    empty: Literal["nan", "zero"] = "nan",
+    axis: int = 1,
+    gamma: float = 2.0,
+    alpha: float | tuple[float, ...] | None = None,
+) -> Iterator[Array]:
+    """-alpha_y (1 - p)^gamma log p of the probability p that the softmax gives to the label y."""
+
+    def formula(p: Array, log_p: Array, u: Array) -> tuple[Array, Array, Array]:
+        below = gamma * u ** (gamma - 1) if gamma else 0 * u
+        slope = below * p * ((gamma - 1) * multiply(p, log_p) / u - log_p - 2)
+        return multiply(u**gamma, -log_p), u**gamma - below * multiply(p, log_p), slope
+
+    factor = 1.0 if alpha is None else alpha
+    yield from _of_label_probability(
+        prediction, target, class_weight, ignore_index, axis, formula, factor
+    )
+
+
+def poly1(
+    prediction: Array,
+    target: Array,
+    *,
+    class_weight: npt.ArrayLike | None = None,
+    ignore_index: int = -100,
+    empty: Literal["nan", "zero"] = "nan",
+    axis: int = 1,
+    epsilon: float = 2.0,
+) -> Iterator[Array]:
+    """-log p + epsilon (1 - p) of the probability p that the softmax gives to the label."""
+
+    def formula(p: Array, log_p: Array, u: Array) -> tuple[Array, Array, Array]:
+        return epsilon * u - log_p, 1 + epsilon * p, epsilon * p
+
+    yield from _of_label_probability(prediction, target, class_weight, ignore_index, axis, formula)
+
+
+def generalized_cross_entropy(
+    prediction: Array,
+    target: Array,
+    *,
+    class_weight: npt.ArrayLike | None = None,
+    ignore_index: int = -100,
+    empty: Literal["nan", "zero"] = "nan",
+    axis: int = 1,
+    q: float = 0.7,
+) -> Iterator[Array]:
+    """(1 - p^q) / q of the probability p that the softmax gives to the label."""
+
+    def formula(p: Array, log_p: Array, u: Array) -> tuple[Array, Array, Array]:
+        return -np.expm1(q * log_p) / q, p**q, q * p**q
+
+    yield from _of_label_probability(prediction, target, class_weight, ignore_index, axis, formula)
+
+
+def softmax_absolute_error(
+    prediction: Array,
+    target: Array,
+    *,
+    class_weight: npt.ArrayLike | None = None,
+    ignore_index: int = -100,
+    empty: Literal["nan", "zero"] = "nan",
+    axis: int = 1,
+) -> Iterator[Array]:
+    """sum_k |P_k - [k = y]| of the softmax P and the label y."""
+
+    def formula(p: Array, log_p: Array, u: Array) -> tuple[Array, Array, Array]:
+        return 2 * u, 2 * p, 2 * p
+
+    yield from _of_label_probability(prediction, target, class_weight, ignore_index, axis, formula)
+
+
+def taylor_cross_entropy(
+    prediction: Array,
+    target: Array,
+    *,
+    class_weight: npt.ArrayLike | None = None,
+    ignore_index: int = -100,
+    empty: Literal["nan", "zero"] = "nan",
+    axis: int = 1,
+    order: int = 2,
+) -> Iterator[Array]:
+    """sum_i (1 - p)^i / i up to the order, of the probability p of the label."""
+
+    def formula(p: Array, log_p: Array, u: Array) -> tuple[Array, Array, Array]:
+        terms = [u**i for i in range(order + 1)]
+        value = sum((terms[i] / i for i in range(1, order + 1)), start=0 * u)
+        return value, p * sum(terms[:-1], start=0 * u), order * p * terms[-2]
+
+    yield from _of_label_probability(prediction, target, class_weight, ignore_index, axis, formula)
+
+
+def symmetric_cross_entropy(
+    prediction: Array,
+    target: Array,
+    *,
+    class_weight: npt.ArrayLike | None = None,
+    ignore_index: int = -100,
+    empty: Literal["nan", "zero"] = "nan",
+    axis: int = 1,
+    alpha: float = 0.1,
+    beta: float = 1.0,
+    log_zero: float = -4.0,
+) -> Iterator[Array]:
+    """-alpha log p - beta sum_k P_k log [k = y] with `log_zero` for the logarithm of 0."""
+
+    reverse = -beta * log_zero
+
+    def formula(p: Array, log_p: Array, u: Array) -> tuple[Array, Array, Array]:
+        return reverse * u - alpha * log_p, alpha + reverse * p, reverse * p
+
+    yield from _of_label_probability(prediction, target, class_weight, ignore_index, axis, formula)
+
+
+def negative_log_likelihood(
+    prediction: Array,
+    target: Array,
+    *,
+    class_weight: npt.ArrayLike | None = None,
+    ignore_index: int = -100,
+    empty: Literal["nan", "zero"] = "nan",
+    axis: int = 1,
+) -> Iterator[Array]:
+    """-w_y x_y of the log-probabilities x and the label y."""
+    axis = axis if prediction.ndim > 1 else 0
+    kept = target != ignore_index
+    label = np.expand_dims(np.where(kept, target, 0).astype(np.intp), axis)
+    weight = label_weight(target, kept, class_weight).astype(prediction.dtype)
+    yield -multiply(weight, np.take_along_axis(prediction, label, axis).squeeze(axis))
+    gradient = np.zeros_like(prediction)
+    np.put_along_axis(gradient, label, -np.expand_dims(weight, axis), axis)
+    yield gradient
+    yield np.zeros_like(prediction)
 
 
 def label_weight(target: Array, kept: Array, class_weight: npt.ArrayLike | None) -> Array:
@@ -46,12 +226,18 @@ def label_weight(target: Array, kept: Array, class_weight: npt.ArrayLike | None)
 
 
 def _of_labels(
-    logits: Array, target: Array, weight: Array, ignore_index: int, smoothing: float, axis: int
+    logits: Array,
+    target: Array,
+    weight: Array,
+    share: Array,
+    ignore_index: int,
+    smoothing: float,
+    axis: int,
 ) -> Iterator[Array]:
     kept = target != ignore_index
     label = np.expand_dims(np.where(kept, target, 0).astype(np.intp), axis)
     hard = (1 - smoothing) * np.expand_dims(label_weight(target, kept, weight), axis)
-    soft = _along(axis, logits.ndim, smoothing / len(weight) * weight)
+    soft = _along(axis, logits.ndim, share)
     ignored = np.expand_dims(~kept, axis)
 
     shifted = logits - logits.max(axis, keepdims=True)
@@ -77,11 +263,77 @@ def _of_labels(
     yield hessian
 
 
-def _of_probabilities(
-    logits: Array, target: Array, weight: Array, smoothing: float, axis: int
+def _of_label_probability(
+    logits: Array,
+    target: Array,
+    class_weight: npt.ArrayLike | None,
+    ignore_index: int,
+    axis: int,
+    formula: Callable[[Array, Array, Array], tuple[Array, Array, Array]],
+    factor: npt.ArrayLike = 1.0,
 ) -> Iterator[Array]:
-    smooth = target * (1 - smoothing) + smoothing / len(weight)
-    coefficient = _along(axis, logits.ndim, weight) * smooth
+    """f(p), given with its pull -p f'(p) and p times the pull's derivative as `formula`.
+
+    Of probabilities q as target it is the expectation, sum_k q_k f(P_k).
+    """
+    axis = axis if logits.ndim > 1 else 0
+    if target.ndim == logits.ndim:
+        yield from _of_expected_label(logits, target, class_weight, axis, formula, factor)
+        return
+    kept = target != ignore_index
+    label = np.expand_dims(np.where(kept, target, 0).astype(np.intp), axis)
+    weight = np.expand_dims(label_weight(target, kept, class_weight), axis).astype(logits.dtype)
+    factor = np.broadcast_to(np.asarray(factor, logits.dtype), logits.shape[axis])
+    weight = weight * factor[label]
+    ignored = np.expand_dims(~kept, axis)
+
+    shifted = logits - logits.max(axis, keepdims=True)
+    exponential = np.exp(shifted)
+    total = exponential.sum(axis, keepdims=True)
+    others = exponential.copy()
+    np.put_along_axis(others, label, 0, axis)
+    p = np.take_along_axis(exponential, label, axis) / total
+    u = others.sum(axis, keepdims=True) / total
+    value, pull, slope = formula(p, np.take_along_axis(shifted, label, axis) - np.log(total), u)
+    yield np.where(ignored, 0, multiply(weight, value)).squeeze(axis)
+
+    lean = exponential / total
+    np.put_along_axis(lean, label, -u, axis)
+    yield np.where(ignored, 0, weight * pull * lean)
+
+    spread = exponential / total * (1 - exponential / total)
+    yield np.where(ignored, 0, weight * (pull * spread - slope * lean**2))
+
+
+def _of_expected_label(
+    logits: Array,
+    target: Array,
+    class_weight: npt.ArrayLike | None,
+    axis: int,
+    formula: Callable[[Array, Array, Array], tuple[Array, Array, Array]],
+    factor: npt.ArrayLike,
+) -> Iterator[Array]:
+    weight = np.broadcast_to(np.asarray(factor, logits.dtype), logits.shape[axis])
+    if class_weight is not None:
+        weight = weight * np.asarray(class_weight, logits.dtype)
+    mass = _along(axis, logits.ndim, weight) * target
+    shifted = logits - logits.max(axis, keepdims=True)
+    exponential = np.exp(shifted)
+    total = exponential.sum(axis, keepdims=True)
+    p, rest = exponential / total, (total - exponential) / total
+    value, pull, slope = formula(p, shifted - np.log(total), rest)
+    yield multiply(mass, value).sum(axis)
+    pull, slope = mass * pull, mass * slope
+    pulls, slopes = pull.sum(axis, keepdims=True), slope.sum(axis, keepdims=True)
+    yield p * (pulls - pull) - rest * pull
+    yield p * rest * pulls - p**2 * (slopes - slope) - rest**2 * slope
+
+
+def _of_probabilities(
+    logits: Array, target: Array, weight: Array, share: Array, smoothing: float, axis: int
+) -> Iterator[Array]:
+    coefficient = (1 - smoothing) * _along(axis, logits.ndim, weight) * target
+    coefficient = coefficient + _along(axis, logits.ndim, share)
 
     shifted = logits - logits.max(axis, keepdims=True)
     exponential = np.exp(shifted)

@@ -276,6 +276,9 @@ def sampled_softmax(prediction: Sequence[Number], target: Sequence[Number], *, a
         class_weight=None,
         ignore_index=-100,
         label_smoothing=0.0,
+        prior=None,
+        z_loss=0.0,
+        soft_cap=None,
         empty="nan",
         axis=axis,
     )

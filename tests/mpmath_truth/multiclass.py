@@ -1,11 +1,255 @@
 """Truths of fastloss.losses.multiclass."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 from mpmath import mp, mpf  # type: ignore[import-untyped]
 
 from mpmath_truth.terms import Number, Sum, Truth, sum_of
+
+
+class Softmax(NamedTuple):
+    """Probabilities of a row, and how the rounding of z - max(z) reaches them."""
+
+    top: Number
+    fall: list[Number]  # max(z) - z
+    p: list[Number]
+    rest: Number  # sum of exp(z - max(z)) but one maximal
+    noise: list[Number]  # ulp of each p: those of an exponential are |z - max(z)|
+    stir: Number  # ulp of their sum
+
+
+def softmax(prediction: Sequence[Number]) -> Softmax:
+    top = max(prediction)
+    first = list(prediction).index(top)
+    power = [mp.exp(z - top) for z in prediction]
+    rest = mp.fsum(power[k] for k in range(len(power)) if k != first)
+    p = [e / (1 + rest) for e in power]
+    fall = [top - z for z in prediction]
+    noise = [p[k] * (1 + fall[k]) for k in range(len(p))]
+    return Softmax(top, fall, p, rest, noise, mp.fsum(a * b for a, b in zip(p, fall, strict=True)))
+
+
+Formula = Callable[[Number, Number, Number], tuple[Sum, Sum, Sum]]
+
+
+class AtClass(NamedTuple):
+    """A formula of one class's probability, with what the rounding of logits does to it."""
+
+    p: Number
+    p_noise: Number
+    others: Number  # 1 - p
+    others_noise: Number
+    value: Sum
+    pull: Sum  # A = -p f'(p)
+    slope: Sum  # p A'(p)
+
+
+def at_class(row: Softmax, y: int, formula: Formula) -> AtClass:
+    """`formula` gives f, A = -p f'(p) and p A'(p) of p, 1 - p and log p."""
+    first = row.fall.index(0)
+    p, stir, fall = row.p[y], row.stir, row.fall[y]
+    others = row.rest / (1 + row.rest) if y == first else 1 - p
+    others_noise = mp.fsum(row.noise[:y] + row.noise[y + 1 :]) + others * stir
+    log_p = -mp.log1p(row.rest) - fall
+    f, pull, slope = formula(p, others, log_p)
+    # What comes in with p, 1 - p and log p: f changes with the logarithm of p by -A, and A by p A'.
+    # p A' has the noise of 1 - p in a power; no formula has more than the power of itself.
+    entering = others_noise + fall * others - log_p
+    ratio = 1 + stir + fall + others_noise / others if others else mpf(1)
+    return AtClass(
+        p,
+        row.noise[y] + p * stir,
+        others,
+        others_noise,
+        Sum(f.exact, f.scale + abs(pull.exact) * entering),
+        Sum(pull.exact, pull.scale + abs(slope.exact) * entering),
+        Sum(slope.exact, slope.scale * ratio),
+    )
+
+
+def of_target(
+    prediction: Sequence[Number],
+    target: Any,
+    formula: Formula,
+    class_weight: Sequence[float] | None,
+    ignore_index: int,
+    factor: Any = 1,
+) -> Truth:
+    """f(p) of the label's probability, or its expectation over labels with the target's."""
+    classes = range(len(prediction))
+    if not isinstance(target, Sequence):
+        if target == ignore_index:
+            zeros = [sum_of(mpf(0)) for _ in classes]
+            return Truth(sum_of(mpf(0)), zeros, zeros)
+        target = [mpf(k == target) for k in classes]
+    mass = list(target)
+    for k in classes:
+        mass[k] *= 1 if class_weight is None else mpf(class_weight[k])
+        mass[k] *= mpf(factor[k] if isinstance(factor, tuple) else factor)
+    row = softmax(prediction)
+    at = {k: at_class(row, k, formula) for k in classes if mass[k]}
+    first = row.fall.index(0)
+
+    def total(of: Callable[[AtClass], Number]) -> Number:
+        return mp.fsum(mass[k] * of(one) for k, one in at.items())
+
+    pulls, pull_scales = total(lambda c: c.pull.exact), total(lambda c: c.pull.scale)
+    slopes, slope_scales = total(lambda c: c.slope.exact), total(lambda c: c.slope.scale)
+    pull_sizes = total(lambda c: abs(c.pull.exact))
+    slope_sizes = total(lambda c: abs(c.slope.exact))
+    # Where 1 - p or a probability is subnormal, it is known to one subnormal.
+    size = mp.fsum(mass) + pull_sizes + pull_scales
+    floor = 4 * (size + total(lambda c: c.slope.scale * (2 * c.others + (1 / c.p if c.p else 0))))
+    value = Sum(total(lambda c: c.value.exact), total(lambda c: c.value.scale), 4 * size)
+    gradient, hessian = [], []
+    for k in classes:
+        p, p_noise = row.p[k], row.noise[k] + row.p[k] * row.stir
+        others, others_noise = 1 - p, 1 + row.stir
+        if k == first:
+            others = row.rest / (1 + row.rest)
+            others_noise = mp.fsum(row.noise[:k] + row.noise[k + 1 :]) + others * row.stir
+        own = [mpf(0)] * 4
+        if k in at:
+            # Its own part of the sums, which 1 - p is a factor of instead of p.
+            one = at[k]
+            others, others_noise = one.others, one.others_noise
+            own = [one.pull.exact, one.pull.scale, one.slope.exact, one.slope.scale]
+            own = [mass[k] * x for x in own]
+        exact = p * (pulls - own[0]) - others * own[0]
+        scale = p * (pull_scales - own[1]) + p_noise * (pull_sizes - abs(own[0]))
+        scale += others * own[1] + others_noise * abs(own[0])
+        gradient.append(Sum(exact, scale, floor))
+        exact = p * others * pulls - p**2 * (slopes - own[2]) - others**2 * own[2]
+        scale = p * others * pull_scales + (p_noise * others + p * others_noise) * pull_sizes
+        scale += p**2 * (slope_scales - own[3]) + 2 * p * p_noise * (slope_sizes - abs(own[2]))
+        scale += others**2 * own[3] + 2 * others * others_noise * abs(own[2])
+        hessian.append(Sum(exact, scale, floor))
+    return Truth(value, gradient, hessian)
+
+
+def softmax_focal(
+    prediction: Sequence[Number],
+    target: Any,
+    *,
+    gamma: float,
+    alpha: Any,
+    class_weight: Sequence[float] | None,
+    ignore_index: int,
+    empty: str,
+    axis: int,
+) -> Truth:
+    def formula(p: Number, u: Number, log_p: Number) -> tuple[Sum, Sum, Sum]:
+        if not u:
+            return sum_of(mpf(0)), sum_of(mpf(not gamma)), sum_of(mpf(0))
+        # u^gamma is exp(gamma log u), which magnifies the rounding of its exponent.
+        condition = gamma * abs(mp.log(u))
+        focus = u**gamma
+        below = gamma * u ** (mpf(gamma) - 1) * p
+        terms = (-2 * below, -below * log_p, (gamma - 1) * below * p * log_p / u)
+        return (
+            sum_of(-focus * log_p, condition=condition),
+            sum_of(focus, -below * log_p, condition=condition),
+            sum_of(*terms, condition=condition),
+        )
+
+    factor = 1 if alpha is None else alpha
+    return of_target(prediction, target, formula, class_weight, ignore_index, factor)
+
+
+def poly1(
+    prediction: Sequence[Number],
+    target: Any,
+    *,
+    epsilon: float,
+    class_weight: Sequence[float] | None,
+    ignore_index: int,
+    empty: str,
+    axis: int,
+) -> Truth:
+    def formula(p: Number, u: Number, log_p: Number) -> tuple[Sum, Sum, Sum]:
+        rise = mpf(epsilon)
+        pull = sum_of(1, rise * p) if rise > 0 else sum_of(1 + rise, -rise * u)
+        return sum_of(-log_p, rise * u), pull, sum_of(rise * p)
+
+    return of_target(prediction, target, formula, class_weight, ignore_index)
+
+
+def generalized_cross_entropy(
+    prediction: Sequence[Number],
+    target: Any,
+    *,
+    q: float,
+    class_weight: Sequence[float] | None,
+    ignore_index: int,
+    empty: str,
+    axis: int,
+) -> Truth:
+    def formula(p: Number, u: Number, log_p: Number) -> tuple[Sum, Sum, Sum]:
+        power = mp.exp(q * log_p)
+        condition = -q * log_p  # of exp(q log p)
+        return (
+            sum_of(-mp.expm1(q * log_p) / q),
+            sum_of(power, condition=condition),
+            sum_of(q * power, condition=condition),
+        )
+
+    return of_target(prediction, target, formula, class_weight, ignore_index)
+
+
+def softmax_absolute_error(
+    prediction: Sequence[Number],
+    target: int,
+    *,
+    class_weight: Sequence[float] | None,
+    ignore_index: int,
+    empty: str,
+    axis: int,
+) -> Truth:
+    def formula(p: Number, u: Number, log_p: Number) -> tuple[Sum, Sum, Sum]:
+        return sum_of(2 * u), sum_of(2 * p), sum_of(2 * p)
+
+    return of_target(prediction, target, formula, class_weight, ignore_index)
+
+
+def taylor_cross_entropy(
+    prediction: Sequence[Number],
+    target: Any,
+    *,
+    order: int,
+    class_weight: Sequence[float] | None,
+    ignore_index: int,
+    empty: str,
+    axis: int,
+) -> Truth:
+    def formula(p: Number, u: Number, log_p: Number) -> tuple[Sum, Sum, Sum]:
+        powers = [u**i for i in range(order + 1)]
+        return (
+            sum_of(*(powers[i] / mpf(i) for i in range(1, order + 1))),
+            sum_of(*(p * power for power in powers[:-1])),
+            sum_of(order * p * powers[-2]),
+        )
+
+    return of_target(prediction, target, formula, class_weight, ignore_index)
+
+
+def symmetric_cross_entropy(
+    prediction: Sequence[Number],
+    target: int,
+    *,
+    alpha: float,
+    beta: float,
+    log_zero: float,
+    class_weight: Sequence[float] | None,
+    ignore_index: int,
+    empty: str,
+    axis: int,
+) -> Truth:
+    def formula(p: Number, u: Number, log_p: Number) -> tuple[Sum, Sum, Sum]:
+        reverse = -mpf(beta) * log_zero
+        return sum_of(-alpha * log_p, reverse * u), sum_of(alpha, reverse * p), sum_of(reverse * p)
+
+    return of_target(prediction, target, formula, class_weight, ignore_index)
 
 
 def cross_entropy(
@@ -15,6 +259,9 @@ def cross_entropy(
     class_weight: Sequence[float] | None,
     ignore_index: int,
     label_smoothing: float,
+    prior: Sequence[float] | None,
+    z_loss: float,
+    soft_cap: float | None,
     empty: str,
     axis: int,
 ) -> Truth:
@@ -25,22 +272,38 @@ def cross_entropy(
             zeros = [sum_of(mpf(0)) for _ in classes]
             return Truth(sum_of(mpf(0)), zeros, zeros)
         target = [mpf(k == target) for k in classes]
-    smooth = [q * (1 - mpf(label_smoothing)) + label_smoothing / mpf(len(target)) for q in target]
+    prior = [1 / mpf(len(target)) for _ in target] if prior is None else prior
+    smooth = [
+        q * (1 - mpf(label_smoothing)) + mpf(label_smoothing) * r
+        for q, r in zip(target, prior, strict=True)
+    ]
     weight = [mpf(1) for _ in classes] if class_weight is None else class_weight
     pull = [w * q for w, q in zip(weight, smooth, strict=True)]
     mass = mp.fsum(pull)
-    top = max(prediction)
-    first = list(prediction).index(top)
-    power = [mp.exp(z - top) for z in prediction]
-    rest = mp.fsum(power[k] for k in classes if k != first)
-    p = [e / (1 + rest) for e in power]
-    # The rounding of z - max(z) reaches an exponential as an error of |z - max(z)| ulp.
-    fall = [top - z for z in prediction]
-    noise = [p[k] * (1 + fall[k]) for k in classes]
-    stir = mp.fsum(p[k] * fall[k] for k in classes)
+    capped = prediction
+    if soft_cap is not None:
+        capped = [soft_cap * mp.tanh(x / soft_cap) for x in prediction]
+    top, fall, p, rest, noise, stir = softmax(capped)
+    first = fall.index(0)
+    blur = [mpf(0) for _ in classes]
+    if soft_cap is not None:
+        # A capped logit has an error of a few ulp of itself, as has the largest one.
+        blur = [3 * (abs(z) + abs(top)) for z in capped]
+        noise = [n + q * b for n, q, b in zip(noise, p, blur, strict=True)]
+        stir += mp.fsum(q * b for q, b in zip(p, blur, strict=True))
 
-    losses = [pull[k] * (mp.log1p(rest) + fall[k]) for k in classes if pull[k]]
-    value = Sum(mp.fsum(losses), mp.fsum(losses) + mass * stir)
+    # Of the z-loss: its factor, and 2 factor L for L the log-sum-exp, which is max z + log sum.
+    factor = z_loss * mp.fsum(w * q for w, q in zip(weight, target, strict=True))
+    log_total = mp.log1p(rest)
+    lse, lse_noise = top + log_total, abs(top) + 3 * abs(top) * bool(soft_cap) + log_total + stir
+    lift, lift_noise = 2 * factor * lse, 2 * factor * lse_noise
+
+    losses = [pull[k] * (log_total + fall[k]) for k in classes if pull[k]]
+    blurred = mp.fsum(a * b for a, b in zip(pull, blur, strict=True))
+    value = Sum(
+        mp.fsum(losses) + factor * lse**2,
+        mp.fsum(losses) + mass * stir + blurred + factor * (lse**2 + 2 * abs(lse) * lse_noise),
+    )
     gradient, hessian = [], []
     for k in classes:
         # 1 - P_k, and its noise, without the cancellation at the largest P.
@@ -53,8 +316,57 @@ def cross_entropy(
         else:  # one term: w P, or -w (1 - P) at the label
             scale = other_pull * (noise[k] + p[k] * stir)
             scale += pull[k] * (others_noise + others * stir)
-        gradient.append(Sum(exact, scale))
-        spread = mass * p[k]
-        room = spread * (others * (1 + fall[k] + stir) + others_noise)
-        hessian.append(Sum(spread * others, room))
+        scale += lift_noise * p[k] + abs(lift) * (noise[k] + p[k] * stir)
+        # A subnormal probability has an error of one, which these multiply.
+        floor = 4 * (mass + abs(lift) + 2 * factor) if z_loss else 0
+        slope = Sum(exact + lift * p[k], scale, floor)
+        spread = p[k] * others
+        room = (mass + abs(lift)) * p[k] * (others * (1 + fall[k] + blur[k] + stir) + others_noise)
+        room += lift_noise * spread + 2 * factor * p[k] * (noise[k] + 2 * p[k] * stir)
+        bend = Sum((mass + lift) * spread + 2 * factor * p[k] ** 2, room, floor)
+        if soft_cap is not None:
+            slope, bend = below_cap(prediction[k] / soft_cap, soft_cap, slope, bend)
+        gradient.append(slope)
+        hessian.append(bend)
     return Truth(value, gradient, hessian)
+
+
+def below_cap(u: Number, cap: float, slope: Sum, bend: Sum) -> tuple[Sum, Sum]:
+    """Derivatives with respect to a logit cap u, from those with respect to cap tanh u."""
+    tilt = 1 / mp.cosh(u) ** 2
+    # exp(-2 u) has the rounding of u, and is subnormal where u is large.
+    noise = 2 + 2 * abs(u)
+    size = abs(slope.exact) + slope.scale
+    curve = -2 * mp.tanh(u) * tilt / cap
+    first = Sum(
+        slope.exact * tilt,
+        (slope.scale + abs(slope.exact) * noise) * tilt,
+        slope.floor + 4 * (1 + size),
+    )
+    second = Sum(
+        bend.exact * tilt**2 + slope.exact * curve,
+        (bend.scale + 2 * abs(bend.exact) * noise) * tilt**2
+        + (slope.scale + 2 * abs(slope.exact) * noise) * abs(curve),
+        bend.floor
+        + 2 * slope.floor / cap
+        + 4 * (1 + abs(bend.exact) + bend.scale + 2 * size / cap),
+    )
+    return first, second
+
+
+def negative_log_likelihood(
+    prediction: Sequence[Number],
+    target: int,
+    *,
+    class_weight: Sequence[float] | None,
+    ignore_index: int,
+    empty: str,
+    axis: int,
+) -> Truth:
+    weight = mpf(1) if class_weight is None or target == ignore_index else mpf(class_weight[target])
+    if target == ignore_index:
+        weight = mpf(0)
+    zeros = [sum_of(mpf(0)) for _ in prediction]
+    gradient = [sum_of(-weight if k == target else mpf(0)) for k in range(len(prediction))]
+    value = -weight * prediction[target] if weight else mpf(0)
+    return Truth(sum_of(value), gradient, zeros)

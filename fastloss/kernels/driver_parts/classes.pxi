@@ -108,16 +108,16 @@ cdef void label_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil
         kept += read_labels(job, start, n, label, &job.bad[chunk]) if job.labels else n
         if job.operands[WEIGHT].data != NULL:
             weight = tile_in(job, WEIGHT, start, n, buffer)
-        if weight != NULL or (job.labels and job.class_weight_double != NULL):
+        if weight != NULL or (job.labels and job.divisor_weight != NULL):
             for i in range(n):
                 w = weight_at(job, weight, i)
                 if job.labels:
-                    w = w * class_weight_of(job, label[i]) if label[i] >= 0 else 0
+                    w = w * weight_of(job.divisor_weight, label[i]) if label[i] >= 0 else 0
                 total += w
         start += n
     job.counts[chunk] = kept
     job.weights[chunk] = total if weight != NULL or (
-        job.labels and job.class_weight_double != NULL) else kept
+        job.labels and job.divisor_weight != NULL) else kept
 
 
 cdef inline char* thread_scratch(const Job* job, int slot) noexcept nogil:
@@ -128,8 +128,12 @@ cdef inline char* line_after(char* address) noexcept nogil:
     return address - <Py_ssize_t>(<size_t>address % 64) + 64
 
 
+cdef inline double weight_of(const double* weights, int64_t label) noexcept nogil:
+    return 1 if weights == NULL else weights[label]
+
+
 cdef inline double class_weight_of(const Job* job, int64_t label) noexcept nogil:
-    return 1 if job.class_weight_double == NULL else job.class_weight_double[label]
+    return weight_of(job.class_weight_double, label)
 
 
 cdef inline bint rows_of_classes(const Job* job, const Operand* operand,
@@ -232,8 +236,10 @@ cdef void block_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil
     tile.label_weight = label_weight
     tile.step = step
     tile.class_weight = job.class_weight
-    tile.class_weight_sum = job.class_weight_sum
+    tile.share_weight = job.share_weight
+    tile.share_weight_sum = job.share_weight_sum
     tile.smoothing = job.smoothing
+    tile.z_loss = job.z_loss
     tile.parameters = job.parameters
     tile.value = value
     for i in range(TILE):
@@ -301,6 +307,34 @@ cdef void finish_values(const Job* job, Py_ssize_t start, Py_ssize_t n, void* va
             job.tools.sum_weighted(value, weight, padded, lanes)
 
 
+cdef void pack_products(const Job* job, const ClassTile* tile, class_function row, void* unit,
+                        void* product) noexcept nogil:
+    # A row's Hessian, from its products with unit vectors.
+    cdef ClassTile inner = tile[0]
+    cdef Py_ssize_t size = job.real_size
+    cdef Py_ssize_t i, k
+    memset(unit, 0, job.classes * size)
+    inner.tangent = unit
+    inner.gradient = product
+    for k in range(job.classes):
+        put(job, unit, k, 1)
+        row(&inner)
+        put(job, unit, k, 0)
+        for i in range(k, job.classes):
+            memcpy(<char*>tile.packed + (i * (i + 1) // 2 + k) * size, <char*>product + i * size, size)
+
+
+cdef inline void run_row(const Job* job, const ClassTile* tile, class_function row, void* spare,
+                         void* other) noexcept nogil:
+    if tile.packed != NULL and not job.packs:
+        # Before the gradient, which may take the logits' place.
+        pack_products(job, tile, row, spare, other)
+    if job.soft_cap == 0:
+        row(tile)
+    else:
+        job.tools.capped_row(tile, row, job.soft_cap)
+
+
 cdef void row_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil:
     cdef double lanes[LANES]
     cdef int64_t label[TILE]
@@ -338,10 +372,13 @@ cdef void row_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil:
     tile.label_weight = label_weight
     tile.step = step
     tile.class_weight = job.class_weight
-    tile.class_weight_sum = job.class_weight_sum
+    tile.share_weight = job.share_weight
+    tile.share_weight_sum = job.share_weight_sum
     tile.smoothing = job.smoothing
+    tile.z_loss = job.z_loss
     tile.parameters = job.parameters
-    tile.stream = job.streaming and own_gradient and (own_hessian or not job.has_hessian)
+    tile.stream = job.streaming and own_gradient and (own_hessian or not job.has_hessian) and (
+        job.soft_cap == 0)
     put(job, label_weight, 0, 1)
     if job.labels:
         read_labels(job, start, stop - start, label, &bad)
@@ -364,6 +401,8 @@ cdef void row_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil:
                 memset(tile.gradient, 0, size)
             if job.has_hessian:
                 memset(tile.hessian, 0, size)
+            if job.packed != NULL:
+                memset(job.packed + (start + row) * job.packed_size, 0, job.packed_size)
         else:
             put(job, step, 0, weight_at(job, weight, row) * job.scale)
             tile.logits = logits
@@ -378,23 +417,25 @@ cdef void row_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil:
                 if not own_tangent:
                     tile.tangent = tangent_row
                     load_classes(job, tangent, start + row, tangent_row)
+            if job.packed != NULL:
+                tile.packed = job.packed + (start + row) * job.packed_size
             if job.labels:
                 tile.row_label = label[row]
                 put(job, label_weight, 0, class_weight_of(job, label[row]))
-                job.row(&tile)
+                run_row(job, &tile, job.row, tangent_row, hessian_row)
             elif job.offset:
                 if own_prediction:
                     load_classes(job, prediction, start + row, logits)
                 load_classes(job, target, start + row, probabilities)
                 less_offset(job, logits, probabilities, 0)
                 tile.logits = logits
-                job.row(&tile)
+                run_row(job, &tile, job.row, tangent_row, hessian_row)
             else:
                 tile.probabilities = target.data + offset_of(job, target, start + row, &left)
                 if not own_target:
                     tile.probabilities = probabilities
                     load_classes(job, target, start + row, probabilities)
-                job.soft_row(&tile)
+                run_row(job, &tile, job.soft_row, tangent_row, hessian_row)
         if job.has_gradient and not own_gradient:
             store_classes(job, gradient, start + row, tile.gradient)
         if job.has_hessian and not own_hessian:
@@ -448,6 +489,7 @@ cdef void pick_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil:
     cdef double ignored[LANES]
     cdef int64_t label[TILE]
     cdef double ones[TILE]
+    cdef double factor[TILE]
     cdef double prediction[TILE]
     cdef double weight_buffer[TILE]
     cdef double step[TILE]
@@ -466,7 +508,8 @@ cdef void pick_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil:
         n = min(<Py_ssize_t>TILE, stop - start)
         read_labels(job, start, n, label, &bad)
         for i in range(n):
-            # All labels were classes a moment ago; somebody may have changed one since.
+            # Ignored; or one that was a class a moment ago.
+            factor[i] = class_weight_of(job, label[i]) if label[i] >= 0 else 0
             if label[i] < 0:
                 label[i] = 0
         pick(job, &job.operands[PREDICTION], start, n, label, prediction)
@@ -474,11 +517,14 @@ cdef void pick_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil:
             weight = tile_in(job, WEIGHT, start, n, weight_buffer)
         for i in range(round_up(n)):
             put(job, ones, i, 1)
-            put(job, step, i, weight_at(job, weight, i) * job.scale if i < n else 0)
-            if i >= n:
+            put(job, step, i, factor[i] * weight_at(job, weight, i) * job.scale if i < n else 0)
+            if i >= n or factor[i] == 0:
                 put(job, prediction, i, 1)
         run_formula(job, prediction, ones, step, NULL, round_up(n), value, gradient, hessian, ignored,
                     NULL, NULL)
+        for i in range(n if job.has_value else 0):
+            if factor[i] != 1:
+                put(job, value, i, factor[i] * weight_at(job, value, i) if factor[i] != 0 else 0)
         if job.operands[TANGENT].data != NULL:
             pick(job, &job.operands[TANGENT], start, n, label, gradient)
             job.tools.multiply(hessian, round_up(n), gradient)

@@ -14,7 +14,7 @@ cdef enum:
     LOOPS
     NO_LOOP = -1
     MOST_LOOPS = 4
-    BLOCK_FUNCTION = 0, ROW_FUNCTION
+    BLOCK_FUNCTION = 0, ROW_FUNCTION, SOFT_ROW_FUNCTION
 
 cdef bint[MODES] HAS_VALUE = [True, False, True, False, True]
 cdef bint[MODES] HAS_GRADIENT = [False, True, True, True, True]
@@ -77,6 +77,7 @@ cdef class Level:
         tools.transpose_out = <transpose_function><size_t>addresses["transpose_out"]
         tools.soft_block = <class_function><size_t>addresses["soft_targets_block"]
         tools.soft_row = <class_function><size_t>addresses["soft_targets_row"]
+        tools.capped_row = <capped_function><size_t>addresses["capped_row_tile"]
 
     def word(self, str name, x):
         """Return a word of the formulas' vocabulary, applied to a float32 or float64 array."""
@@ -156,7 +157,8 @@ cdef class Loss:
     cdef tuple predictions          # the names of several predictions for one number; else ()
     cdef tuple domains              # of each of them: (lower, upper), or None
     cdef bint has_block             # a formula of several rows at a time
-    cdef bint takes_labels          # as target,
+    cdef bint takes_numbers         # as target,
+    cdef bint takes_labels
     cdef bint takes_rows            # of the prediction's shape,
     cdef bint takes_label_lists     # of that shape too: labels, up to the first -1
     cdef bint offset
@@ -180,7 +182,14 @@ cdef class Loss:
     cdef bint empty_is_zero
     cdef cnp.ndarray class_weight
     cdef cnp.ndarray class_weight_float
-    cdef double class_weight_sum
+    cdef cnp.ndarray share_weight       # of what smoothing gives to each class
+    cdef cnp.ndarray share_weight_float
+    cdef double share_weight_sum
+    cdef cnp.ndarray divisor_weight     # what a label counts in a mean's divisor
+    cdef str class_weight_name
+    cdef str share_weight_name
+    cdef double z_loss
+    cdef double soft_cap
     # Of prediction and target, which come first among the operands.
     cdef tuple intervals
     cdef bint[2] limited
@@ -231,7 +240,6 @@ cdef class Loss:
         if class_weight is not None:
             self.class_weight = np.ascontiguousarray(class_weight, np.float64)
             self.class_weight_float = self.class_weight.astype(np.float32)
-            self.class_weight_sum = self.class_weight.sum()
         self.intervals = intervals
         for i, (lower, upper) in enumerate(intervals):
             self.limited[i] = np.isfinite(lower) or np.isfinite(upper)
@@ -243,6 +251,7 @@ cdef class Loss:
 
     def _bind_classes(self, tuple targets, str classwise, bint mean_over_classes, double negative):
         """Take over what kinds of target there are, and what becomes of them."""
+        self.takes_numbers = "numbers" in targets
         self.takes_labels = "labels" in targets
         self.takes_label_lists = "label_lists" in targets
         self.offset = "offsets" in targets
@@ -250,6 +259,30 @@ cdef class Loss:
         self.relation = RELATION_CODES[classwise]
         self.mean_over_classes = mean_over_classes
         self.negative = negative
+
+    def _bind_softmax(self, str name, factor, prior, double z_loss, double soft_cap):
+        """Take over what multiplies each class beside its weight, and what only a softmax has."""
+        self.divisor_weight = self.class_weight
+        self.class_weight_name = "class_weight"
+        if factor is not None:
+            self.class_weight_name = name
+            factor = np.array(factor)
+            if self.class_weight is not None:
+                factor = factor * self.class_weight
+            self.class_weight = factor
+            self.class_weight_float = factor.astype(np.float32)
+        self.share_weight = self.class_weight
+        self.share_weight_name = self.class_weight_name
+        if prior is not None:
+            self.share_weight_name = "prior"
+            self.share_weight = len(prior) * np.array(prior)
+            if self.class_weight is not None:
+                self.share_weight = self.share_weight * self.class_weight
+        if self.share_weight is not None:
+            self.share_weight_float = self.share_weight.astype(np.float32)
+            self.share_weight_sum = self.share_weight.sum()
+        self.z_loss = z_loss
+        self.soft_cap = soft_cap
 
     def __call__(self, prediction, target, weight=None, *, reduction=None, denominator=None,
                  out=None, n_threads=None):
@@ -360,6 +393,69 @@ cdef class Loss:
         return self.compute(MODE_GRADIENT, prediction, target, weight, code, denominator, out,
                             n_threads, &result, v)
 
+    def grad_and_packed_hess(self, prediction, target, weight=None, *, reduction=None,
+                             denominator=None, out=None, n_threads=None):
+        """Return the gradient and the whole Hessian of each row of classes, packed.
+
+        For boosting with a vector in each leaf, or Newton's method: a row of K classes has K (K + 1) / 2
+        different second derivatives. Losses of rows that are a sum over their classes, or of numbers,
+        have none but the diagonal: :meth:`grad_and_hess`.
+
+        Parameters
+        ----------
+        prediction, target, weight, reduction, denominator, n_threads
+            As for :meth:`value`.
+        out : tuple of ndarrays, optional
+            Where the two go. The packed one shares memory with nothing else.
+
+        Returns
+        -------
+        gradient : ndarray
+            Of the prediction's shape and type.
+        packed : ndarray
+            Of the prediction's type; in place of the class axis it has, last, the lower triangle of each
+            row's Hessian, row by row: the derivative by classes i >= j is entry i (i + 1) / 2 + j.
+
+        Examples
+        --------
+        >>> import fastloss as fl
+        >>> loss = fl.CrossEntropy(reduction="sum")
+        >>> gradient, packed = loss.grad_and_packed_hess([[0.0, 0.0]], [1])
+        >>> packed
+        array([[ 0.25, -0.25,  0.25]])
+        """
+        cdef int code = self.reduction_ if reduction is None else reduction_code(reduction)
+        cdef Result result
+        cdef cnp.ndarray array = as_array("prediction", prediction)
+        cdef tuple shape = shape_of(array)
+        cdef object packed, own, dtype = result_dtype(array)
+        if not self.classes or self.elementwise or self.predictions or self.relation != NO_RELATION:
+            raise TypeError(
+                f"{type(self).__name__} has no Hessian over classes to pack; grad_and_hess has the "
+                "diagonal, and hvp products of the whole")
+        axis = self.axis_of(shape)
+        size = shape[axis] * (shape[axis] + 1) // 2
+        shape = shape[:axis] + shape[axis + 1:] + (size,)
+        if out is None:
+            packed = np.empty(shape, dtype)
+        else:
+            if type(out) is not tuple or len(out) != 2:
+                raise ValueError("out must be a tuple of two arrays, for gradient and packed Hessian")
+            packed = output_array("out[1]", out[1], shape, dtype)
+            for name, other in (("prediction", array), ("target", target), ("weight", weight),
+                                ("out[0]", out[0])):
+                if other is not None and overlap(packed, as_array(name, other)):
+                    raise ValueError(f"out[1] must not share memory with {name}")
+            out = out[0]
+        own = packed
+        if dtype.itemsize < 4 or not packed.flags.c_contiguous or not packed.flags.aligned:
+            own = np.empty(shape, np.float32 if dtype.itemsize <= 4 else np.float64)
+        gradient = self.compute(MODE_GRADIENT, array, target, weight, code, denominator, out,
+                                n_threads, &result, None, own)
+        if own is not packed:
+            packed[...] = own
+        return gradient, packed
+
     def _partial(self, prediction, target, weight, n_threads):
         """Return the sums (total, weight, count)."""
         cdef Result result
@@ -391,7 +487,7 @@ cdef class Loss:
 
     cdef object compute(self, int mode, object prediction, object target, object weight,
                         int reduction, object denominator, object out, object n_threads,
-                        Result* result, object tangent=None):
+                        Result* result, object tangent=None, cnp.ndarray packed=None):
         """Check, run, and return the output arrays: one alone, or a tuple."""
         cdef Job job
         cdef int asked = 0 if n_threads is None else check_threads(n_threads)
@@ -401,7 +497,11 @@ cdef class Loss:
         cdef list arrays = None
         if self.level is None:
             raise TypeError(f"{type(self).__name__} was made without calling its constructor")
-        if self.elementwise and self.relation == NO_RELATION and tangent is None:
+        job.packed = NULL
+        if packed is not None:
+            job.packed = <char*>cnp.PyArray_DATA(packed)
+            job.packed_size = cnp.PyArray_DIM(packed, cnp.PyArray_NDIM(packed) - 1) * packed.itemsize
+        if self.takes_numbers and tangent is None:
             outputs = self.quick(&job, mode, prediction, target, weight, reduction, out)
         if outputs is None:
             # The job knows arrays by their memory alone: what was made from lists has to live on.
@@ -532,8 +632,7 @@ cdef class Loss:
         cdef list inputs = [("prediction", prediction), ("target", target)]
         job.real_size = 4 if dtype.itemsize <= 4 else 8
         real_type = cnp.NPY_FLOAT if job.real_size == 4 else cnp.NPY_DOUBLE
-        if by_class and self.elementwise and self.relation == NO_RELATION and (
-                shape_of(target) == shape):
+        if by_class and self.takes_numbers and shape_of(target) == shape:
             # A loss on probabilities is elementwise unless the prediction has a class axis more.
             by_class = False
         job.numbers = len(self.predictions) > 0
@@ -745,7 +844,11 @@ cdef class Loss:
                 fill(varying[i], self.varying[i], n, real)
                 job.constant_varying[i] = varying[i]
         job.block = NULL
-        if by_class and self.has_block and not self.offset:
+        job.soft_row = NULL
+        if by_class and has_probabilities(job):
+            job.soft_row = <class_function>self.functions[real][SOFT_ROW_FUNCTION]
+        if by_class and self.has_block and not (
+                self.offset or self.soft_cap != 0 or job.packed != NULL or job.soft_row != NULL):
             loop = BLOCK_FUNCTION
             if job.numbers:
                 loop = PAIR_PRODUCT_LOOP if job.operands[TANGENT].data != NULL else PAIR_LOOP_OF[mode]
@@ -910,17 +1013,29 @@ cdef class Loss:
         job.smoothing = self.smoothing
         job.class_weight = NULL
         job.class_weight_double = NULL
-        job.class_weight_sum = job.classes
+        job.divisor_weight = NULL
+        job.share_weight = NULL
+        job.share_weight_sum = job.classes
+        job.z_loss = self.z_loss
+        if self.share_weight is not None:
+            # There is one wherever there are weights of classes.
+            for name, array in ((self.class_weight_name, self.class_weight),
+                                (self.share_weight_name, self.share_weight)):
+                if array is not None and array.size != job.label_stop:
+                    raise ValueError(
+                        f"{name} must have one entry for each of the prediction's {job.label_stop} "
+                        f"classes, got {array.size}"
+                    )
         if self.class_weight is not None:
-            if cnp.PyArray_SIZE(self.class_weight) != job.label_stop:
-                raise ValueError(
-                    f"class_weight must have one entry for each of the prediction's {job.label_stop} "
-                    f"classes, got {self.class_weight.size}"
-                )
             job.class_weight_double = <double*>cnp.PyArray_DATA(self.class_weight)
+            if self.divisor_weight is not None:
+                job.divisor_weight = <double*>cnp.PyArray_DATA(self.divisor_weight)
             job.class_weight = cnp.PyArray_DATA(
                 self.class_weight_float if real == 0 else self.class_weight)
-            job.class_weight_sum = self.class_weight_sum
+        if self.share_weight is not None:
+            job.share_weight = cnp.PyArray_DATA(
+                self.share_weight_float if real == 0 else self.share_weight)
+            job.share_weight_sum = self.share_weight_sum
         self.launch(job, label_chunk, job.n * LABEL_COST, asked)
         result.count = 0
         for i in range(job.chunks):
@@ -938,6 +1053,7 @@ cdef class Loss:
         # Strides of whole pages would put all classes into one set of the cache.
         job.block_stride = rows + 64 // job.real_size
         job.offset = self.offset
+        job.soft_cap = self.soft_cap
         if self.relation != NO_RELATION:
             self.choose_loops(job, real, mode)
             function = classwise_chunk
@@ -955,7 +1071,9 @@ cdef class Loss:
                 1 + job.has_hessian + (job.operands[TANGENT].data != NULL) + has_probabilities(job))
         else:
             job.row = <class_function>self.functions[real][ROW_FUNCTION]
-            job.soft_row = job.tools.soft_row if self.has_block else job.row
+            job.packs = self.has_block and job.soft_row == NULL
+            if job.soft_row == NULL:
+                job.soft_row = job.tools.soft_row if self.has_block else job.row
             function = row_chunk
             job.scratch_size = 5 * size
             if job.block == NULL:

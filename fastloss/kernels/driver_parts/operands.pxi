@@ -30,6 +30,7 @@ cdef struct Tools:
     transpose_function transpose_out
     class_function soft_block
     class_function soft_row
+    capped_function capped_row
 
 # One array, or none. Strides are in bytes and belong to the job's merged shape.
 cdef struct Operand:
@@ -102,7 +103,14 @@ cdef struct Job:
     double smoothing
     const void* class_weight    # as reals
     const double* class_weight_double
-    double class_weight_sum
+    const double* divisor_weight    # what a label counts in a mean's divisor
+    const void* share_weight    # per class, of what smoothing gives to it; as reals
+    double share_weight_sum
+    double z_loss
+    double soft_cap             # 0: none
+    char* packed                # rows of triangles; NULL: not wanted
+    Py_ssize_t packed_size      # bytes of one
+    bint packs                  # its tile function does so by itself
     # Of prediction and target, where they are checked tile by tile: their domains.
     bint limited[2]
     double lower[2]

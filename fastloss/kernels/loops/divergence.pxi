@@ -19,8 +19,8 @@ cdef void $loop_row(const ClassTile* tile) noexcept nogil:
     cdef real* target_e = scratch_row(tile, 5)
     cdef real* gradient = <real*>tile.gradient
     cdef real* hessian = <real*>tile.hessian
-    cdef real q[TILE]
-    cdef real log_q[TILE]
+    cdef real goal[TILE]
+    cdef real log_goal[TILE]
     cdef real rest, total, inverse, log_total, p, complement, a, b, g, step, weight
     cdef real target_rest = 0
     cdef real pull_sum, bend_sum
@@ -39,13 +39,16 @@ cdef void $loop_row(const ClassTile* tile) noexcept nogil:
     log_total = log1p(rest)
     for start in range(0, classes, TILE):
         n = min(<Py_ssize_t>TILE, classes - start)
-        target_terms(tile, form, <real>temperature, target_fall, target_e, target_rest, start, n, q,
-                     log_q)
+        target_terms(tile, form, <real>temperature, target_fall, target_e, target_rest, start, n, goal,
+                     log_goal)
+        if tile.class_weight != NULL:
+            for i in range(n):
+                goal[i] *= (<const real*>tile.class_weight)[start + i]
         for i in range(n):
             k = start + i
             p = e[k] * inverse
             complement = (rest if e[k] == 1.0 else total - e[k]) * inverse
-            $formula(p, complement, q[i], fall[k] - log_total, log_q[i]$arguments,
+            $formula(p, complement, goal[i], fall[k] - log_total, log_goal[i]$arguments,
                      &terms[k], &pull[k], &bend[k])
     weight = (<const real*>tile.label_weight)[0]
     (<real*>tile.value)[0] = <real>(temperature * temperature * weight * row_sum(terms, classes))
@@ -101,10 +104,10 @@ cdef void $loop_row(const ClassTile* tile) noexcept nogil:
             p = e[k] * inverse
             complement = (rest if e[k] == 1.0 else total - e[k]) * inverse
             hessian[k] = weight * (complement * (complement * bend[k] - p * pull_sum)
-                                   + p * p * (bend_sum - bend[k]))
+                                   + p * (p * (bend_sum - bend[k])))
         p = inverse
         complement = rest * inverse
         hessian[top] = weight * (complement * (complement * b - p * pull_sum)
-                                 + p * p * <real>bend_rest)
+                                 + p * (p * <real>bend_rest))
     for k in range(classes):
         gradient[k] = step * terms[k]

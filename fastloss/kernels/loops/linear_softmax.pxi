@@ -21,13 +21,11 @@ cdef inline void linear_logits(const LinearRow* row, out_array z_) noexcept nogi
 
 
 cdef inline void cap_slopes(const LinearRow* row, out_array slope_) noexcept nogil:
-    # The soft cap's derivative 1 - tanh(u)^2, without the cancellation: 4 q / (1 + q)^2 with
-    # q = exp(-2 |u|).
+    # The soft cap's derivative.
     cdef const real* x = <const real*>row.logits
     cdef const real* bias = <const real*>row.bias
     cdef real* slope = <real*>slope_
     cdef real cap = <real>row.soft_cap
-    cdef real q
     cdef Py_ssize_t i
     if bias == NULL:
         for i in range(row.columns):
@@ -36,8 +34,7 @@ cdef inline void cap_slopes(const LinearRow* row, out_array slope_) noexcept nog
         for i in range(row.columns):
             slope[i] = x[i] + bias[i]
     for i in range(row.columns):
-        q = exp_nonpositive(-2.0 * fabs(slope[i] / cap))
-        slope[i] = 4.0 * q / ((1.0 + q) * (1.0 + q))
+        slope[i] = cap_slope(slope[i] / cap)
 
 
 cdef inline double row_disorder(const real* z, Py_ssize_t classes, real m) noexcept nogil:
@@ -110,7 +107,7 @@ cdef void linear_reduce_tile(LinearRow* row) noexcept nogil:
         row.disorder += decay * (disorder + (before - m) * (1 + <double>rest))
         row.rest += decay * (1 + <double>rest)
     if row.share != 0:
-        row.spread += row_spread(z, NULL, n, <real>row.maximum, 1, <real>row.share, class_weight,
+        row.spread += row_spread(z, NULL, n, <real>row.maximum, 1, <real>row.share, NULL, class_weight,
                                  &masses)
 
 

@@ -4,7 +4,9 @@
 #   Hessian   g P (1 - P) - p g'(p) (P - one_hot)^2, in whole:
 #             g (diag P - P P^T) - p g'(p) (P - one_hot) (P - one_hot)^T
 # Label smoothing spreads the share s of a label over all classes by adding
-# (s / K) sum_k w_k (lse - z_k) to (1 - s) f.
+# (s / K) sum_k w_k (lse - z_k) to (1 - s) f, and a z-loss adds zeta w_y lse^2, of which
+#   gradient  2 zeta w_y lse P
+#   Hessian   2 zeta w_y lse (diag P - P P^T) + 2 zeta w_y P P^T
 
 cdef void $loop_block(const ClassTile* tile) noexcept nogil:
     # LANES rows at a time, so that everything about a row stays in registers or beside them.
@@ -12,14 +14,14 @@ cdef void $loop_block(const ClassTile* tile) noexcept nogil:
     cdef const real* label
     cdef const real* label_weight
     cdef const real* step
-    cdef const real* class_weight = <const real*>tile.class_weight
+    cdef const real* share_weight = <const real*>tile.share_weight
     cdef real* value
     cdef real* hessian = <real*>tile.hessian
     cdef Py_ssize_t n = tile.rows & ~<Py_ssize_t>(LANES - 1)
     cdef Py_ssize_t stride = tile.stride
     cdef real keep = 1 - tile.smoothing
     cdef real share = tile.smoothing / tile.classes
-    cdef real share_sum = share * <real>tile.class_weight_sum
+    cdef real share_sum = share * <real>tile.share_weight_sum
     cdef real m[LANES]
     cdef real rest[LANES]
     cdef real at_label[LANES]
@@ -29,7 +31,9 @@ cdef void $loop_block(const ClassTile* tile) noexcept nogil:
     cdef real mass[LANES]
     cdef real mass_hessian[LANES]
     cdef real bend[LANES]
+    cdef real tilt[LANES]
     cdef real inverse[LANES]
+    cdef real z_loss = tile.z_loss
     cdef real v, pull, pull_slope, d, x, p, w, total, log_total, hard, kept, complement, class_
     cdef Py_ssize_t start, k, r
     $declarations
@@ -43,7 +47,7 @@ cdef void $loop_block(const ClassTile* tile) noexcept nogil:
         for r in range(LANES):
             spread[r] = 0
         for k in range(tile.classes if share != 0 else 0):
-            w = share if class_weight == NULL else share * class_weight[k]
+            w = share if share_weight == NULL else share * share_weight[k]
             if w != 0:
                 # A class without weight may be at -inf.
                 for r in range(LANES):
@@ -68,21 +72,41 @@ cdef void $loop_block(const ClassTile* tile) noexcept nogil:
             bend[r] = hard * pull_slope * kept
             hit[r] = (share_sum * p - x * complement) * kept
             at_hessian[r] = (mass_hessian[r] * p * complement
-                             - bend[r] * (complement * complement))
+                             - bend[r] * complement * complement)
+        if z_loss != 0:
+            for r in range(LANES):
+                d = at_label[r] - m[r]
+                log_total = m[r] + log1p(rest[r])
+                x = exp_term(d)
+                p = x * inverse[r]
+                complement = (rest[r] if d == 0.0 else (1.0 + rest[r]) - x) * inverse[r]
+                w = z_loss * label_weight[r]
+                value[r] += w * log_total * log_total if label[r] >= 0.0 else 0.0
+                tilt[r] = 2.0 * w * (step[r] if label[r] >= 0.0 else 0.0)
+                x = tilt[r] * log_total
+                mass_hessian[r] += x
+                mass[r] += x * inverse[r]
+                hit[r] += x * p
+                at_hessian[r] += x * p * complement + tilt[r] * p * p
         if tile.gradient == NULL:
             continue
         if tile.tangent != NULL:
-            lanes_hessian_product(tile, start, rest, inverse, mass_hessian, bend)
+            lanes_hessian_product(tile, start, rest, inverse, mass_hessian, bend,
+                                  NULL if z_loss == 0 else tilt)
             continue
+        if z_loss != 0:
+            # Of all classes but the label, which has its own.
+            for r in range(LANES):
+                bend[r] -= tilt[r]
         for k in range(tile.classes):
             class_ = <real>k
-            w = share if class_weight == NULL else share * class_weight[k]
+            w = share if share_weight == NULL else share * share_weight[k]
             if hessian != NULL:
                 for r in range(LANES):
                     x = z[k * stride + r]
                     p = x * inverse[r]
                     v = (rest[r] if x == 1.0 else (1.0 + rest[r]) - x) * inverse[r]
-                    x = mass_hessian[r] * p * v - bend[r] * (p * p)
+                    x = mass_hessian[r] * p * v - bend[r] * p * p
                     hessian[k * stride + start + r] = at_hessian[r] if label[r] == class_ else x
             if w == 0:
                 for r in range(LANES):
@@ -109,15 +133,16 @@ cdef void $loop_row(const ClassTile* tile) noexcept nogil:
     # they are kept in scratch and scaled on their way out, so memory is read once and written once.
     cdef const real* z = <const real*>tile.logits
     cdef const real* e = <const real*>tile.exponentials
-    cdef const real* class_weight = <const real*>tile.class_weight
+    cdef const real* share_weight = <const real*>tile.share_weight
     cdef real step = (<const real*>tile.step)[0]
     cdef real keep = 1 - tile.smoothing
     cdef real share = tile.smoothing / tile.classes
-    cdef real share_sum = share * <real>tile.class_weight_sum
+    cdef real share_sum = share * <real>tile.share_weight_sum
     cdef real hard = keep * (<const real*>tile.label_weight)[0]
     cdef Py_ssize_t label = tile.row_label
     cdef real v, pull, pull_slope, d, x, p, m, rest, total, inverse, complement, log_total, mass
-    cdef real hit, bend, at_hessian
+    cdef real hit, bend, at_hessian, lse
+    cdef real tilt = 0.0
     cdef double share_total
     cdef real tile_out[TILE]
     cdef real* target
@@ -135,7 +160,13 @@ cdef void $loop_row(const ClassTile* tile) noexcept nogil:
     x = product(hard, v)
     if share != 0:
         x += share_sum * log_total + <real>row_spread(
-            z, NULL, tile.classes, m, keep, share, class_weight, &share_total)
+            z, NULL, tile.classes, m, keep, share, NULL, share_weight, &share_total)
+    if tile.z_loss != 0:
+        tilt = <real>tile.z_loss * (<const real*>tile.label_weight)[0]
+        lse = m + log_total
+        x += tilt * lse * lse
+        share_sum += 2.0 * tilt * lse
+        tilt = 2.0 * tilt * step
     (<real*>tile.value)[0] = x
     if tile.gradient == NULL:
         return
@@ -143,25 +174,27 @@ cdef void $loop_row(const ClassTile* tile) noexcept nogil:
     mass = (pull + share_sum) * step
     bend = hard * pull_slope * step
     if tile.tangent != NULL:
-        row_hessian_product(tile, label, rest, mass, bend)
+        row_hessian_product(tile, label, rest, mass, bend, tilt)
         return
-    at_hessian = mass * p * complement - bend * (complement * complement)
-    x = share if class_weight == NULL else share * class_weight[label]
+    if tile.packed != NULL:
+        row_packed_hessian(tile, label, rest, mass, bend, tilt)
+    at_hessian = mass * p * complement - bend * complement * complement + tilt * p * p
+    x = share if share_weight == NULL else share * share_weight[label]
     hit = (share_sum * p - pull * complement - x) * step
     for start in range(0, tile.classes, TILE):
         n = min(<Py_ssize_t>TILE, tile.classes - start)
         if tile.hessian != NULL:
             target = &tile_out[0] if tile.stream else <real*>tile.hessian + start
-            row_hessian(e + start, n, inverse, total, rest, mass, bend, target)
+            row_hessian(e + start, n, inverse, total, rest, mass, bend - tilt, target)
             if start <= label < start + n:
                 target[label - start] = at_hessian
             if tile.stream:
                 stream_out(<real*>tile.hessian + start, tile_out, n * sizeof(real))
         target = &tile_out[0] if tile.stream else <real*>tile.gradient + start
-        row_gradient(e + start, n, mass * inverse, share * step, class_weight, target)
+        row_gradient(e + start, n, mass * inverse, share * step, share_weight, target)
         if start <= label < start + n:
             target[label - start] = hit
         if tile.stream:
             stream_out(<real*>tile.gradient + start, tile_out, n * sizeof(real))
-        if class_weight != NULL:
-            class_weight += n
+        if share_weight != NULL:
+            share_weight += n

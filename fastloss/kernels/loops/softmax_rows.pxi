@@ -149,14 +149,19 @@ cdef inline void softmax_row(const ClassTile* tile, real* maximum, real* rest) n
 
 
 cdef inline real label_mass(const real* target, real keep, real share, const real* class_weight,
-                            Py_ssize_t k) noexcept nogil:
+                            const real* share_weight, Py_ssize_t k) noexcept nogil:
     # The mass of class k: its smoothed probability (share alone without target) times its weight.
-    cdef real mass = share if target == NULL else keep * target[k] + share
-    return mass if class_weight == NULL else mass * class_weight[k]
+    cdef real mass = share if share_weight == NULL else share * share_weight[k]
+    cdef real own
+    if target == NULL:
+        return mass
+    own = keep * target[k]
+    return own + mass if class_weight == NULL else own * class_weight[k] + mass
 
 
 cdef inline double row_spread(const real* z, const real* target, Py_ssize_t classes, real m, real keep,
-                              real share, const real* class_weight, double* mass_sum) noexcept nogil:
+                              real share, const real* class_weight, const real* share_weight,
+                              double* mass_sum) noexcept nogil:
     # Sum of mass (m - z), where nothing cancels and a class without mass may have z = -inf; and
     # the sum of the mass.
     cdef double spread[LANES]
@@ -169,11 +174,11 @@ cdef inline double row_spread(const real* z, const real* target, Py_ssize_t clas
         masses[lane] = 0
     for k in range(0, main, LANES):
         for lane in range(LANES):
-            mass = label_mass(target, keep, share, class_weight, k + lane)
+            mass = label_mass(target, keep, share, class_weight, share_weight, k + lane)
             masses[lane] += mass
             spread[lane] += product(mass, m - z[k + lane])
     for lane in range(classes - main):
-        mass = label_mass(target, keep, share, class_weight, main + lane)
+        mass = label_mass(target, keep, share, class_weight, share_weight, main + lane)
         masses[lane] += mass
         spread[lane] += product(mass, m - z[main + lane])
     mass_sum[0] = lane_total(masses)
@@ -182,18 +187,19 @@ cdef inline double row_spread(const real* z, const real* target, Py_ssize_t clas
 
 cdef inline void row_hessian(in_array e_, Py_ssize_t n, real inverse, real total, real rest,
                              real mass, real bend, out_array h_) noexcept nogil:
-    # mass P (1 - P) - bend P^2; 1 - P is taken from the other classes' sum.
+    # mass P (1 - P) - bend P^2; 1 - P is taken from the other classes' sum. A bend may be as large as
+    # P^2 is small: their product is made from the left.
     cdef const real* e = <const real*>e_
     cdef real* h = <real*>h_
     cdef real p
     cdef Py_ssize_t i
     for i in range(n):
         p = e[i] * inverse
-        h[i] = mass * p * ((rest if e[i] == 1.0 else total - e[i]) * inverse) - bend * (p * p)
+        h[i] = mass * p * ((rest if e[i] == 1.0 else total - e[i]) * inverse) - bend * p * p
 
 
 cdef inline void row_gradient(in_array e_, Py_ssize_t n, real mass, real share_step,
-                              const real* class_weight, out_array g_) noexcept nogil:
+                              const real* share_weight, out_array g_) noexcept nogil:
     # mass e - share w step
     cdef const real* e = <const real*>e_
     cdef real* g = <real*>g_
@@ -201,17 +207,19 @@ cdef inline void row_gradient(in_array e_, Py_ssize_t n, real mass, real share_s
     if share_step == 0:
         for i in range(n):
             g[i] = mass * e[i]
-    elif class_weight == NULL:
+    elif share_weight == NULL:
         for i in range(n):
             g[i] = mass * e[i] - share_step
     else:
         for i in range(n):
-            g[i] = mass * e[i] - share_step * class_weight[i]
+            g[i] = mass * e[i] - share_step * share_weight[i]
 
 
-# The product of the Hessian  mass (diag P - P P^T) - bend (P - one_hot) (P - one_hot)^T  and v, the
-# tangent. It does not change with what is added to all of v, so the entry at a maximal class is taken
-# from all: P.v then has no term there, and v - P.v keeps its digits where a P is almost 1.
+# The product of the Hessian
+#   mass (diag P - P P^T) - bend (P - one_hot) (P - one_hot)^T + tilt P P^T
+# and v, the tangent. But for the tilt it does not change with what is added to all of v, so the entry at
+# a maximal class is taken from all: P.v then has no term there, and v - P.v keeps its digits where a P is
+# almost 1.
 
 cdef inline real label_lean(real e, real rest, real inverse, bint here) noexcept nogil:
     # P - one_hot of a class.
@@ -220,10 +228,10 @@ cdef inline real label_lean(real e, real rest, real inverse, bint here) noexcept
 
 
 cdef void lanes_hessian_product(const ClassTile* tile, Py_ssize_t start, const real* rest,
-                                const real* inverse, const real* mass,
-                                const real* bend) noexcept nogil:
-    # Of LANES rows, whose exponentials it replaces; without `bend` there are no labels. Mass and bend
-    # hold the step.
+                                const real* inverse, const real* mass, const real* bend,
+                                const real* tilt) noexcept nogil:
+    # Of LANES rows, whose exponentials it replaces; without `bend` there are no labels. Mass, bend and
+    # tilt hold the step.
     cdef real* e = <real*>tile.logits + start
     cdef const real* tangent = <const real*>tile.tangent + start
     cdef const real* label = <const real*>tile.label + start
@@ -232,6 +240,7 @@ cdef void lanes_hessian_product(const ClassTile* tile, Py_ssize_t start, const r
     cdef real at_label[LANES]
     cdef double sums[LANES]
     cdef real mean[LANES]
+    cdef real tilted[LANES]
     cdef real x, class_
     cdef Py_ssize_t k, r
     for r in range(LANES):
@@ -252,30 +261,35 @@ cdef void lanes_hessian_product(const ClassTile* tile, Py_ssize_t start, const r
                 at_label[r] = x if label[r] == class_ else at_label[r]
     for r in range(LANES):
         mean[r] = <real>sums[r] * inverse[r]
+        tilted[r] = 0.0
+    if tilt != NULL:
+        for r in range(LANES):
+            tilted[r] = tilt[r] * (mean[r] + top[r]) * inverse[r]
     for k in range(tile.classes):
         class_ = <real>k
         if bend == NULL:
             for r in range(LANES):
                 x = (tangent[k * stride + r] - top[r]) - mean[r]
-                e[k * stride + r] = mass[r] * (e[k * stride + r] * inverse[r]) * x
+                e[k * stride + r] = (mass[r] * (e[k * stride + r] * inverse[r]) * x
+                                     + tilted[r] * e[k * stride + r])
         else:
             for r in range(LANES):
                 x = (tangent[k * stride + r] - top[r]) - mean[r]
                 e[k * stride + r] = (
-                    mass[r] * (e[k * stride + r] * inverse[r]) * x
+                    mass[r] * (e[k * stride + r] * inverse[r]) * x + tilted[r] * e[k * stride + r]
                     - bend[r] * (mean[r] - at_label[r])
                     * label_lean(e[k * stride + r], rest[r], inverse[r], label[r] == class_))
 
 
 cdef void row_hessian_product(const ClassTile* tile, Py_ssize_t label, real rest, real mass,
-                              real bend) noexcept nogil:
+                              real bend, real tilt) noexcept nogil:
     # Of one row; its label, or -1.
     cdef const real* e = <const real*>tile.exponentials
     cdef const real* tangent = <const real*>tile.tangent
     cdef real* product_ = <real*>tile.gradient
     cdef real inverse = 1.0 / (1.0 + rest)
     cdef real top = 0.0
-    cdef real mean, tilt = 0.0
+    cdef real mean, lean = 0.0
     cdef double sums[LANES]
     cdef Py_ssize_t main = tile.classes & ~<Py_ssize_t>(LANES - 1)
     cdef Py_ssize_t k, lane
@@ -291,11 +305,93 @@ cdef void row_hessian_product(const ClassTile* tile, Py_ssize_t label, real rest
     for lane in range(tile.classes - main):
         sums[lane] += e[main + lane] * (tangent[main + lane] - top)
     mean = <real>lane_total(sums) * inverse
+    if tilt != 0:
+        tilt = tilt * (mean + top)
     if label >= 0:
-        tilt = bend * (mean - (tangent[label] - top))
+        lean = bend * (mean - (tangent[label] - top))
     for k in range(tile.classes):
-        product_[k] = mass * (e[k] * inverse) * ((tangent[k] - top) - mean) - tilt * (
+        product_[k] = mass * (e[k] * inverse) * ((tangent[k] - top) - mean) - (lean - tilt) * (
             e[k] * inverse)
     if label >= 0:
-        product_[label] = mass * (e[label] * inverse) * ((tangent[label] - top) - mean) - (
-            tilt * label_lean(e[label], rest, inverse, True))
+        product_[label] = (
+            mass * (e[label] * inverse) * ((tangent[label] - top) - mean)
+            - lean * label_lean(e[label], rest, inverse, True) + tilt * (e[label] * inverse))
+
+
+cdef void row_packed_hessian(const ClassTile* tile, Py_ssize_t label, real rest, real mass, real bend,
+                             real tilt) noexcept nogil:
+    # The Hessian's lower triangle, row by row.
+    cdef const real* e = <const real*>tile.exponentials
+    cdef real* packed = <real*>tile.packed
+    cdef real inverse = 1.0 / (1.0 + rest)
+    cdef real p, lean, x
+    cdef Py_ssize_t i, j
+    for i in range(tile.classes):
+        p = e[i] * inverse
+        lean = label_lean(e[i], rest, inverse, i == label)
+        x = ((tilt - mass) * p - bend * lean) * inverse
+        for j in range(i):
+            packed[j] = x * e[j]
+        if 0 <= label < i:
+            packed[label] = (tilt - mass) * p * (e[label] * inverse) - bend * lean * (
+                label_lean(e[label], rest, inverse, True))
+        packed[i] = (mass * p * -label_lean(e[i], rest, inverse, True) - bend * lean * lean
+                     + tilt * p * p)
+        packed += i + 1
+
+
+cdef inline real cap_slope(real u) noexcept nogil:
+    # 1 - tanh(u)^2, without the cancellation: 4 q / (1 + q)^2 with q = exp(-2 |u|).
+    cdef real q = exp_nonpositive(-2.0 * fabs(u))
+    return 4.0 * q / ((1.0 + q) * (1.0 + q))
+
+
+cdef void capped_row_tile(const ClassTile* tile, class_function row, double cap_) noexcept nogil:
+    # A tile function for one row, of logits c tanh(z / c). With slope s and curvature b of that, the
+    # Hessian is  s s^T H + diag(b g)  of H and g with respect to what it makes of the logits.
+    cdef const real* logits = <const real*>tile.logits
+    cdef const real* tangent = <const real*>tile.tangent
+    cdef real* z = <real*>tile.scratch
+    cdef real* slope = z + tile.classes
+    cdef real* curvature = slope + tile.classes
+    cdef real* along = curvature + tile.classes
+    cdef real* first = along + tile.classes
+    cdef real* gradient = <real*>tile.gradient
+    cdef real* hessian = <real*>tile.hessian
+    cdef real* packed = <real*>tile.packed
+    cdef real cap = <real>cap_
+    cdef real t
+    cdef Py_ssize_t i, k
+    cdef ClassTile inner = tile[0]
+    inner.logits = z
+    for k in range(tile.classes):
+        t = tanh(logits[k] / cap)
+        z[k] = cap * t
+        slope[k] = cap_slope(logits[k] / cap)
+        curvature[k] = -2.0 * t * slope[k] / cap
+    if tangent != NULL:
+        inner.tangent = NULL
+        inner.gradient = first
+        row(&inner)
+        for k in range(tile.classes):
+            along[k] = slope[k] * tangent[k]
+        inner.tangent = along
+        inner.gradient = gradient
+        row(&inner)
+        for k in range(tile.classes):
+            gradient[k] = gradient[k] * slope[k] + first[k] * curvature[k] * tangent[k]
+        return
+    row(&inner)
+    if gradient == NULL:
+        return
+    if hessian != NULL:
+        for k in range(tile.classes):
+            hessian[k] = hessian[k] * slope[k] * slope[k] + gradient[k] * curvature[k]
+    if packed != NULL:
+        for i in range(tile.classes):
+            for k in range(i + 1):
+                packed[k] *= slope[i] * slope[k]
+            packed[i] += gradient[i] * curvature[i]
+            packed += i + 1
+    for k in range(tile.classes):
+        gradient[k] *= slope[k]
