@@ -7,7 +7,7 @@ tested everywhere at once, its hyper-parameters at values that their intervals a
 
 import dataclasses
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -251,6 +251,20 @@ def target_rows(case: Case, prediction: Array, random: np.random.Generator) -> A
         with np.errstate(divide="ignore"):
             target = np.log(target)
     return exact(target, np.float32)
+
+
+def two_targets(case: Case) -> tuple[float, float]:
+    """Two targets that the loss takes, 0 and 1 if it can be."""
+    low, high = case.loss().target_domain
+    if low <= 0:
+        return 0, 1
+    return (2, 1) if high > 1 else (0.5, 0.25)
+
+
+def types_of(numbers: tuple[float, float], dtypes: Sequence[str]) -> list[str]:
+    """Those of the types that have both numbers."""
+    pair = np.array(numbers, np.float64)
+    return [name for name in dtypes if (pair.astype(name).astype(np.float64) == pair).all()]
 
 
 def sample_weight(n: int, dtype: npt.DTypeLike = np.float32, seed: int = 1) -> Array:

@@ -13,7 +13,17 @@ from hypothesis.extra import numpy as hnp
 
 import fastloss as fl
 from accuracy import AGREEMENT
-from cases import DTYPES, Array, Case, cases, default_cases, sample, sample_weight
+from cases import (
+    DTYPES,
+    Array,
+    Case,
+    cases,
+    default_cases,
+    sample,
+    sample_weight,
+    two_targets,
+    types_of,
+)
 from fastloss import kernels
 from fastloss.reference import evaluate
 
@@ -163,10 +173,15 @@ def test_stride_zero(case: Case, level: str) -> None:
 def test_dtypes_of_targets_and_weights(case: Case, dtype: Any, level: str) -> None:
     """0 and 1 exist in every dtype; whatever brings them, the bits are the same."""
     prediction, target = sample(case, dtype, N)
-    whole = (np.arange(N) % 2 == 0) if not case.target_has_axis else target > 0.3
+    pair = two_targets(case)
+    whole = (
+        np.where(np.arange(N) % 2 == 0, *pair[::-1]) if not case.target_has_axis else target > 0.3
+    )
     weight = np.arange(N) % 3 == 0
     loss = case.loss()
-    target_dtypes = [*REALS, *(f">{name[0]}{np.dtype(name).itemsize}" for name in REALS[2:])]
+    target_dtypes = types_of(
+        pair, [*REALS, *(f">{name[0]}{np.dtype(name).itemsize}" for name in REALS[2:])]
+    )
     if case.target_has_axis:  # else an integer target of the logits' shape is a mistake
         whole_type = case.kind == "label_lists"
         target_dtypes = [t for t in target_dtypes if (np.dtype(t).kind in "biu") == whole_type]
@@ -181,14 +196,15 @@ def test_dtypes_of_targets_and_weights(case: Case, dtype: Any, level: str) -> No
 
 @numbers
 def test_every_mix_of_dtypes(case: Case, level: str) -> None:
-    target = np.arange(70) % 2
+    pair = two_targets(case)
+    target = np.where(np.arange(70) % 2 == 0, *pair)
     weight = (np.arange(70) % 3 == 0) + 1
     for prediction_dtype in REALS:
         prediction = (np.arange(70) % 5 % 2).astype(prediction_dtype)
         wide = prediction if prediction.dtype.kind == "f" else prediction.astype(np.float64)
         loss = case.loss()
         expected = loss.value_grad_hess(wide, target.astype(wide.dtype), weight.astype(wide.dtype))
-        for target_dtype in REALS:
+        for target_dtype in types_of(pair, REALS):
             for weight_dtype in ("bool", "int8", "uint64", "float16", "float32", "float64"):
                 cast = weight.astype(weight_dtype)
                 if weight_dtype == "bool":
@@ -222,10 +238,10 @@ def test_large_integers_arrive_whole() -> None:
 
 @numbers
 def test_lists_and_scalars_are_arrays(case: Case) -> None:
-    loss = case.loss()
+    loss, pair = case.loss(), two_targets(case)
     same(
-        loss.value_grad_hess([0.25, 0.5], [0, 1], [1, 2]),
-        loss.value_grad_hess(np.array([0.25, 0.5]), np.array([0, 1]), np.array([1, 2])),
+        loss.value_grad_hess([0.25, 0.5], list(pair), [1, 2]),
+        loss.value_grad_hess(np.array([0.25, 0.5]), np.array(pair), np.array([1, 2])),
     )
     for n in (5_000, 70_000):  # and live for as long as they are needed
         arrays = [
@@ -393,8 +409,9 @@ def test_several_predictions_are_named(case: Case) -> None:
     with pytest.raises(ValueError, match=names[0]):
         loss(1.0, 1.0)
     single, row = np.full(len(names), 0.5), np.full((1, len(names)), 0.5)
+    _, goal = two_targets(case)
     for one, other in zip(
-        loss.value_grad_hess(single, 1), loss.value_grad_hess(row, [1]), strict=True
+        loss.value_grad_hess(single, goal), loss.value_grad_hess(row, [goal]), strict=True
     ):
         np.testing.assert_array_equal(one, np.squeeze(other))
     for k, name in enumerate(names):
@@ -406,7 +423,7 @@ def test_several_predictions_are_named(case: Case) -> None:
             with pytest.raises(
                 ValueError, match=rf"{name}.*got -1.* at position {re.escape(str(at))}"
             ):
-                loss(moved, np.ones((7, 3)))
+                loss(moved, np.full((7, 3), goal))
 
 
 WRONG_ARRAYS = {
@@ -563,6 +580,12 @@ def views(
     return view[tuple(slice(size) for size in shape)]
 
 
+def targets(case: Case, shape: tuple[int, ...]) -> Any:
+    """Views of two targets that the loss takes."""
+    pair = two_targets(case)
+    return views(shape, types_of(pair, wholes["other"]), pair)
+
+
 @SETTINGS
 @given(data=st.data())
 @pytest.mark.parametrize(
@@ -574,7 +597,7 @@ def test_any_arrays(case: Case, data: st.DataObject) -> None:
     shape = data.draw(hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=40))
     shape = shape if math.prod(shape) < 20_000 else shape[:2]
     prediction = data.draw(views(shape, wholes["prediction"]))
-    target = data.draw(views(shape, wholes["other"]))
+    target = data.draw(targets(case, shape))
     weight_shape = data.draw(st.sampled_from([None, shape, shape[:1]]))
     weight = None if weight_shape is None else data.draw(views(weight_shape, wholes["other"]))
     reduction = data.draw(st.sampled_from(["mean", "sum", "none"]))
@@ -594,14 +617,7 @@ def test_any_rows(case: Case, data: st.DataObject) -> None:
         classes = data.draw(st.integers(2, 40))
     shape = data.draw(hnp.array_shapes(min_dims=1, max_dims=3, min_side=0, max_side=12))
     prediction = data.draw(views((shape[0], classes, *shape[1:]), wholes["prediction"]))
-    low, high = case.loss_class.target_domain
-    target = data.draw(
-        views(shape, wholes["other"])
-        if low <= 0
-        else views(shape, wholes["other"], (2, 1))
-        if high > 1
-        else views(shape, ["float32", "float64"], (0.5, 0.25))
-    )
+    target = data.draw(targets(case, shape))
     weight_shape = data.draw(st.sampled_from([None, shape, shape[:1]]))
     weight = None if weight_shape is None else data.draw(views(weight_shape, wholes["other"]))
     reduction = data.draw(st.sampled_from(["mean", "sum", "none"]))

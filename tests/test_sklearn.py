@@ -110,7 +110,7 @@ def data(case: Case, n: int = 120) -> tuple[Array, Array]:
         return X, np.array(["a", "b", "c"])[np.digitize(score + 0.5 * random.normal(size=n), edges)]
     low, high = input_domains(loss)[1]
     noisy = score + 0.2 * random.normal(size=n)
-    if high == 1:
+    if high <= 1:
         return X, np.clip(1 / (1 + np.exp(-noisy)), low, high)
     if np.isfinite(low):
         return X, np.round(np.exp(noisy / 2)) + (low > 0)

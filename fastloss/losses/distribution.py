@@ -605,8 +605,8 @@ class BetaNLL(Loss, kernel="beta_nll"):
     Examples
     --------
     >>> import fastloss as fl
-    >>> round(fl.BetaNLL()([[0.0, 0.6931471805599453]], [0.5]), 6)
-    0.0
+    >>> round(fl.BetaNLL()([[0.0, 1.0]], [0.25]), 6)
+    -0.505681
     """
 
     hessian: Hessian = "exact"
