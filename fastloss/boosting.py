@@ -142,6 +142,11 @@ def check_scores(loss: Loss) -> None:
     loss : Loss
     """
     low, high = loss.prediction_domain
+    if loss.of_log_probabilities:
+        raise ValueError(
+            f"{loss!r} takes logarithms of probabilities, and raw scores are any numbers; take a "
+            "loss of logits"
+        )
     if np.isfinite(high):
         raise ValueError(
             f"{loss!r} takes predictions from {low:g} to {high:g}, and raw scores are any numbers; "

@@ -167,6 +167,11 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]
             This.
         """
         loss = _made(self.loss)
+        if loss.of_log_probabilities:
+            raise ValueError(
+                f"{loss!r} takes logarithms of probabilities, and a linear model's scores are any "
+                "numbers; take a loss of logits"
+            )
         if self.solver not in ("lbfgs", "trust-ncg"):
             raise ValueError(f"solver must be 'lbfgs' or 'trust-ncg', got {self.solver!r}")
         classifies = _classifies(loss)

@@ -32,7 +32,11 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 OPTIONS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 #: Kinds of target that a table of features can be given as y.
 LEARNABLE = ("numbers", "labels", "parameters")
-CASES = [case for case in default_cases() if case.kind in LEARNABLE]
+CASES = [
+    case
+    for case in default_cases()
+    if case.kind in LEARNABLE and not case.loss_class.of_log_probabilities
+]
 every_loss = pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 
 
@@ -115,6 +119,11 @@ def data(case: Case, n: int = 120) -> tuple[Array, Array]:
     if np.isfinite(low):
         return X, np.round(np.exp(noisy / 2)) + (low > 0)
     return X, noisy
+
+
+def test_logarithms_of_probabilities_are_no_scores() -> None:
+    with pytest.raises(ValueError, match="logarithms of probabilities"):
+        LinearModel("nll_loss").fit(np.eye(4), [0, 1, 2, 0])
 
 
 @every_loss

@@ -14,7 +14,11 @@ from fastloss.commands import network
 from fastloss.commands.datasets import Dataset, natural_task
 from fastloss.commands.training import TASKS, Training
 
-TRAINABLE = [cls for cls in fastloss.losses() if cls.family in TASKS and not cls.of_distance]
+TRAINABLE = [
+    cls
+    for cls in fastloss.losses()
+    if cls.family in TASKS and not (cls.of_distance or cls.of_log_probabilities)
+]
 
 
 def run(capsys, *arguments):
@@ -350,6 +354,7 @@ def test_options_that_need_a_table(capsys):
     assert "no.csv: No such file" in complaint(capsys, "--data", "no.csv", "--target", "y")
     assert "huber" in complaint(capsys, "--loss", "hubr")
     assert "distances" in complaint(capsys, "--loss", "hinge_embedding")
+    assert "logits" in complaint(capsys, "--loss", "negative_log_likelihood")
 
 
 # --- output -----------------------------------------------------------------------------------

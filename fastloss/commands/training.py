@@ -266,6 +266,11 @@ def task_of(loss: fastloss.Loss, natural: Task | None = None) -> Task:
         )
     if loss.of_distance:
         raise InputError(f"{type(loss).__name__} is of distances, which a network's output is not")
+    if loss.of_log_probabilities:
+        raise InputError(
+            f"{type(loss).__name__} is of logarithms of probabilities; a network's outputs are "
+            "logits, whose loss is CrossEntropy"
+        )
     if loss.class_axis == "optional" and natural in ("regression", "multiclass"):
         # Other numbers than 0 and 1 can only be meant as classes.
         return "multiclass"

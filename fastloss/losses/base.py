@@ -317,6 +317,8 @@ class Loss(Parameters, driver.Loss):
     domains: ClassVar[dict[str, tuple[float, float]]] = {}
     # Whether the prediction is the target's logarithm rather than of the target's own kind.
     of_logarithm: ClassVar[bool] = False
+    # Whether the prediction is a row of logarithms of probabilities, which scores must become first.
+    of_log_probabilities: ClassVar[bool] = False
     # Whether the prediction is a distance, small where the target is 1.
     of_distance: ClassVar[bool] = False
     # The hyper-parameter that may be a sequence: the prediction then has a last axis of its length,

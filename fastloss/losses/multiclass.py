@@ -583,6 +583,7 @@ class NegativeLogLikelihood(Loss, kernel="negative_log_likelihood"):
     empty: Literal["nan", "zero"] = "nan"
     axis: int = 1
 
+    of_log_probabilities = True
     class_axis: ClassVar[Literal["none", "optional", "always"]] = "always"
     targets: ClassVar[tuple[str, ...]] = ("labels",)
     aliases: ClassVar[dict[str, dict[str, Any]]] = {"nll_loss": {}, "NLLLoss": {}}
