@@ -26,6 +26,11 @@ def framework(name: str) -> Any:
     pytest.skip(f"framework missing: {name}", allow_module_level=True)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes a minute in one test, lest it is waited for in the end."""
+    items.sort(key=lambda item: item.path.name != "test_keras.py")
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Name the frameworks whose adapters were not tested."""
     if _missing:

@@ -317,7 +317,7 @@ class Loss(Parameters, driver.Loss):
     domains: ClassVar[dict[str, tuple[float, float]]] = {}
     # Whether the prediction is the target's logarithm rather than of the target's own kind.
     of_logarithm: ClassVar[bool] = False
-    # Whether the prediction is a row of logarithms of probabilities, which scores must become first.
+    # Whether the prediction is a row of logarithms of probabilities, which scores are not.
     of_log_probabilities: ClassVar[bool] = False
     # Whether the prediction is a distance, small where the target is 1.
     of_distance: ClassVar[bool] = False
