@@ -1,4 +1,4 @@
-"""Numeric tests run at every instruction-set level that the machine has."""
+"""What all tests share: instruction-set levels, and frameworks that may be missing."""
 
 import importlib
 import os
@@ -37,7 +37,21 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         terminalreporter.write_line(f"frameworks missing: {', '.join(sorted(_missing))}")
 
 
-@pytest.fixture(params=kernels.levels())
+# Numbers are judged at every level that the machine has, and the rest at the one in use: around the
+# loops everything is the same, and test_levels compares their results.
+EVERY_LEVEL = ("test_values", "test_cross_entropy", "test_distribution", "test_threads")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Choose the levels of a test that has the fixture `level`."""
+    marks = metafunc.definition.iter_markers("parametrize")
+    if "level" in metafunc.fixturenames and not any(mark.args[0] == "level" for mark in marks):
+        every = metafunc.module.__name__ in EVERY_LEVEL
+        levels = kernels.levels() if every else [kernels.active().name]
+        metafunc.parametrize("level", levels, indirect=True)
+
+
+@pytest.fixture
 def level(request: pytest.FixtureRequest) -> Iterator[str]:
     """Losses made while the fixture is alive use the level."""
     with kernels.use_level(request.param):

@@ -38,12 +38,6 @@ every_loss = pytest.mark.parametrize("case", default_cases(), ids=lambda case: c
 all_dtypes = pytest.mark.parametrize("dtype", DTYPES, ids=str)
 
 
-@pytest.fixture
-def level() -> str:
-    """The level in use alone: `test_levels_agree` compares the others with it."""
-    return str(kernels.active().name)
-
-
 def vector(shape: tuple[int, ...], dtype: Any, seed: int = 5) -> Array:
     return exact(np.random.default_rng(seed).normal(size=shape), dtype)
 
