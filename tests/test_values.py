@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import Iterator
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -24,6 +23,7 @@ from cases import (
     sample,
     sample_weight,
 )
+from fastloss import kernels
 from fastloss.reference import evaluate
 from mpmath_truth import Sum, Truth, truth_of
 
@@ -58,53 +58,45 @@ def numbers(case: Case, prediction: Array, target: Array) -> Iterator[tuple[Any,
             yield point, t if case.kind == "labels" else mpf(t)
 
 
-@cache
-def truths_of_grid(name: str, dtype: Any) -> tuple[Array, Array, list[Truth]]:
-    prediction, target = grid(CASES[name], dtype)
-    pairs = zip(prediction.tolist(), target.tolist(), strict=True)
-    return prediction, target, [truth(CASES[name], dtype, mpf(p), mpf(t)) for p, t in pairs]
-
-
-@cache
-def truths_of_rows(name: str, dtype: Any) -> list[tuple[Array, Array, list[Truth]]]:
-    case = CASES[name]
-    blocks = []
-    for prediction, target in rows(case, dtype):
-        truths = [truth(case, dtype, *pair) for pair in numbers(case, prediction, target)]
-        blocks.append((prediction, target, truths))
-    return blocks
-
-
 def flat(sums: list[list[Sum]]) -> list[Sum]:
     return [item for row in sums for item in row]
 
 
+def check_every_level(
+    case: Case, dtype: Any, prediction: Array, target: Array, where: list[Any]
+) -> None:
+    """Value and derivatives of each level against truths, which take longer than all the rest."""
+    truths = [truth(case, dtype, *pair) for pair in numbers(case, prediction, target)]
+    values = [one.value for one in truths]
+    gradients = flat([one.gradient for one in truths])
+    hessians = flat([one.hessian for one in truths])
+    each = where if len(where) == len(values) else [f"row {i}" for i in range(len(values))]
+    ulps = ULPS[dtype]
+    for level in kernels.levels():
+        with kernels.use_level(level):
+            loss = case.loss(reduction="none")
+        value, gradient, hessian = loss.value_grad_hess(prediction, target)
+        assert_true(value, values, ulps.value, dtype, [(level, w) for w in each])
+        places = [(level, w) for w in where]
+        assert_true(gradient, gradients, ulps.gradient, dtype, places)
+        assert_true(hessian, hessians, ulps.hessian, dtype, places)
+
+
 @all_dtypes
 @pytest.mark.parametrize("name", NUMBERS, ids=NUMBERS)
-def test_grid_of_extremes(name: str, dtype: Any, level: str) -> None:
-    prediction, target, truths = truths_of_grid(name, dtype)
-    loss = CASES[name].loss(reduction="none")
-    value, gradient, hessian = loss.value_grad_hess(prediction, target)
+def test_grid_of_extremes(name: str, dtype: Any) -> None:
+    prediction, target = grid(CASES[name], dtype)
     where = list(zip(prediction.tolist(), target.tolist(), strict=True))
-    ulps = ULPS[dtype]
-    assert_true(value, [one.value for one in truths], ulps.value, dtype, where)
-    assert_true(gradient, flat([one.gradient for one in truths]), ulps.gradient, dtype, where)
-    assert_true(hessian, flat([one.hessian for one in truths]), ulps.hessian, dtype, where)
+    check_every_level(CASES[name], dtype, prediction, target, where)
 
 
 @all_dtypes
 @pytest.mark.parametrize("name", ROWS, ids=ROWS)
-def test_rows_of_extremes(name: str, dtype: Any, level: str) -> None:
-    loss = CASES[name].loss(reduction="none")
-    ulps = ULPS[dtype]
-    for prediction, target, truths in truths_of_rows(name, dtype):
-        value, gradient, hessian = loss.value_grad_hess(prediction, target)
+def test_rows_of_extremes(name: str, dtype: Any) -> None:
+    for prediction, target in rows(CASES[name], dtype):
         n, classes = prediction.shape
-        where = [f"row {i} of {classes} classes" for i in range(n)]
-        assert_true(value, [one.value for one in truths], ulps.value, dtype, where)
         where = [f"row {i}, class {k} of {classes}" for i in range(n) for k in range(classes)]
-        assert_true(gradient, flat([one.gradient for one in truths]), ulps.gradient, dtype, where)
-        assert_true(hessian, flat([one.hessian for one in truths]), ulps.hessian, dtype, where)
+        check_every_level(CASES[name], dtype, prediction, target, where)
 
 
 @pytest.mark.parametrize("name", CASES, ids=list(CASES))
