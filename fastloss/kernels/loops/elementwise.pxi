@@ -5,7 +5,8 @@
 # divisor. The pointers are restrict: the driver loads a prediction that shares memory with an output
 # through a buffer of its own. Values are stored and summed too, in the lanes of sum_tile: a pass of its
 # own over them, while nothing is read from memory, cost a quarter of the bandwidth, and a store that
-# nobody reads is free beside that.
+# nobody reads is free beside that. In cache it is not: of the cheapest formulas it is half of the stores,
+# and it would take a second inner loop to be without it.
 
 cdef void $loop(in_array prediction_, in_array target_, in_array step_, const in_array* varying_,
                 const double* parameters, Py_ssize_t n,
