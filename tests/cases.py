@@ -43,6 +43,9 @@ PARAMETERS: dict[str, tuple[Any, ...]] = {
     "ignore_index": (1,),
     "empty": ("zero",),
     "axis": (-1, 1),
+    "t1": (1.0, 0.0),
+    "t2": (1.0, 3.0),
+    "beta": (0.25, 0.0, 1.0, 3.0),
     "binary": ("focal", "squared_hinge"),
     "reduction": ("sum",),
 }
@@ -246,7 +249,7 @@ def target_rows(case: Case, prediction: Array, random: np.random.Generator) -> A
     sure = random.random(n) < 0.25
     target[sure] = 0
     target[sure, random.integers(0, classes, sure.sum())] = 1
-    target = np.maximum(target, case.loss_class.target_domain[0])
+    target = np.maximum(target, case.loss().target_domain[0])
     if form == "log_probabilities" or parameters.get("log_target"):
         with np.errstate(divide="ignore"):
             target = np.log(target)

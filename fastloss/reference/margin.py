@@ -1,13 +1,13 @@
 """Losses of many classes that compare logits: margins, sums of binary losses, sparse maps."""
 
 import dataclasses
-import re
 from collections.abc import Iterator
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from fastloss.losses.base import snake_case
 from fastloss.reference import binary as binary_losses
 from fastloss.reference.array import Array
 from fastloss.reference.distribution import joined, split
@@ -218,9 +218,7 @@ def _weighted(
 def _binary(binary: Any, rows: Array, positive: Array) -> Iterator[Array]:
     name, parameters, low = binary, {}, 0.0
     if not isinstance(binary, str):
-        name = re.sub(
-            r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", type(binary).__name__
-        ).lower()
+        name = snake_case(type(binary).__name__)
         parameters = {f.name: getattr(binary, f.name) for f in dataclasses.fields(binary)}
         del parameters["reduction"]
         low = max(binary.target_domain[0], -1.0)
