@@ -270,8 +270,10 @@ def test_barron_is_continuous_in_alpha(dtype: Any, level: str) -> None:
 @pytest.mark.parametrize("link", ["log", "identity"])
 @pytest.mark.parametrize(
     "power",
-    [-1000.3, -20.3, -2.7, -1e-17, 1 + 2.0**-20, 1.1, 1.9, 2 - 2.0**-20, 2 + 2.0**-20, 3.7, 20.3]
-    + [1000.3],
+    [
+        *(-1000.3, -20.3, -2.7, -1e-17, 1 + 2.0**-20, 1.1, 1.9, 2 - 2.0**-20, 2 + 2.0**-20),
+        *(3.7, 20.3, 1000.3),
+    ],
 )
 def test_tweedie_at_any_power(power: float, link: str, dtype: Any, level: str) -> None:
     case = Case(fl.Tweedie, {"power": power, "link": link}, "numbers")
