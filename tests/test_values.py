@@ -342,3 +342,18 @@ def test_many_outputs_are_named_when_they_do_not_fit() -> None:
     assert fl.Pinball(quantile=[0.5])(np.ones((2, 1)), np.zeros(2)) == 0.5
     assert loss(np.ones(2), 0.0) == 0.5
     assert loss.hvp(np.ones((1, 2)), [0], np.ones((1, 2))).shape == (1, 2)
+
+
+@all_dtypes
+@pytest.mark.parametrize(("t1", "t2"), [(1.0, 1.0), (0.8, 1.2)])
+def test_infinite_logits_of_a_tempered_softmax(t1: float, t2: float, dtype: Any) -> None:
+    loss = fl.BiTemperedLogistic(t1=t1, t2=t2, reduction="none")
+    low = np.array([[0.0, -np.inf, 1.0]], dtype)
+    value, gradient, hessian = loss.value_grad_hess(low, [0])
+    pair = loss.value_grad_hess(low[:, ::2], [0])
+    assert value == pair[0]
+    np.testing.assert_array_equal(gradient, np.insert(pair[1], 1, 0, axis=1))
+    np.testing.assert_array_equal(hessian, np.insert(pair[2], 1, 0, axis=1))
+    for row in ([0.0, np.inf, 1.0], [-np.inf] * 3):
+        for part in loss.value_grad_hess(np.array([row], dtype), [0]):
+            assert np.isnan(part).all()

@@ -577,8 +577,8 @@ class BiTemperedLogistic(Loss, kernel="bi_tempered_logistic"):
     :math:`\lambda` is found by Newton's method to the last digit. With :math:`t_1 = t_2 = 1` it is
     cross-entropy less the entropy of the target, which is 0 for a label. The authors' code takes a
     number of iterations instead, and its label smoothing spreads the share over the other classes:
-    that is `label_smoothing` times :math:`K / (K - 1)` here. The Hessian is exact and may be
-    negative.
+    that is `label_smoothing` times :math:`K / (K - 1)` here. Logits may be -inf; a row that is -inf
+    throughout, or holds +inf or NaN, is NaN. The Hessian is exact and may be negative.
 
     See Also
     --------

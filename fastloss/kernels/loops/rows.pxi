@@ -419,7 +419,7 @@ cdef inline void tempered_loss(const ClassTile* tile, double t1, double t2, real
     rest = tempered_softmax_f64(fall, classes, top, tail, depth, p, s)
     for k in range(classes):
         goal[k] = label_mass(target, keep, share, NULL, NULL, k)
-    total = no_number(z, classes)
+    total = no_number(z, classes) + <double>(m - m)
     if target == NULL:
         goal[tile.row_label] += keep
     else:
