@@ -337,7 +337,8 @@ cdef inline void barron(real prediction, real target, double alpha, double inver
     cdef bint near = square < 1.0
     cdef real m = (square if near else 1.0) / (1.0 if near else square)
     cdef real bend = multiply_add(pull, m if near else 1.0, 1.0 if near else m) / (1.0 + m)
-    cdef real weight = scale * exp_product(fall, fall_low, 1.0e30 if endless else high, low)
+    cdef real weight = scale * exp_product(
+        fall, fall_low, 1.0e30 if endless else high, 0.0 if endless else low)
     value[0] = <real>largest_value if endless else loss
     gradient[0] = flip_sign(<real>largest_gradient if endless else drawn, residual)
     hessian[0] = weight * multiply_add(exact, bend, <real>majorize)
