@@ -1,5 +1,5 @@
 /* Functions for the inner loops of the kernels, at most 1 ulp from the true value if elementary and
- * at most 2 if not.
+ * at most 2 if not, or where it is said.
  *
  * Plain C11 without intrinsics, tables, branches or calls, so that a compiler turns
  *
@@ -750,8 +750,9 @@ FASTLOSS_INLINE double log1p_nonpositive_f64(double x)
     return log_rounded_f64(exponent_to_double(exponent), f);
 }
 
-/* log(1 - e^x) for x <= -2^-120, beside exp_nonpositive and expm1_nonpositive of the same number. f is
- * made of the smaller one of e^x and 1 - e^x, which keeps its digits. */
+/* log(1 - e^x) for -80 <= x <= -2^-120, within 3 ulp, beside exp_nonpositive and expm1_nonpositive of
+ * the same number. f is made of the smaller one of e^x and 1 - e^x, which keeps its digits. Below, it
+ * is -e^x, or +0. */
 FASTLOSS_INLINE float log1mexp_f32(float x)
 {
     const float e = exp_nonpositive_f32(x), rest = -expm1_nonpositive_f32(x);
