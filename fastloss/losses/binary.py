@@ -285,8 +285,8 @@ class Focal(Loss, kernel="focal"):
     Notes
     -----
     Targets are probabilities; 0 and 1 are hard labels. The power is made of the logarithm of u, so
-    value and gradient are finite for every logit and for gamma in [0, 1) too; for 0, 1, 2 and 3 it is
-    a product, which takes two thirds of the time. The Hessian is exact and may be negative.
+    value and gradient are finite for every logit and for gamma in [0, 1) too; for 0, 1, 2 and 3 it
+    is a product, which takes two thirds of the time. The Hessian is exact and may be negative.
     Torchvision's default alpha is 0.25, and its -1 is None here; Keras's
     ``BinaryFocalCrossentropy`` takes logits with ``from_logits=True`` only and has an alpha where
     ``apply_class_balancing`` says so.
