@@ -82,7 +82,7 @@ def extensions() -> list[Extension]:
     choices = write(
         GENERATED / "choices.txt", "".join(f"{n}={os.environ.get(n, '')}\n" for n in names)
     )
-    modules = {name: str(KERNELS / f"{name}.pyx") for name in ("cpu", "driver", "xla")}
+    modules = {name: str(KERNELS / f"{name}.pyx") for name in ("cpu", "dlpack", "driver", "xla")}
     for level in machine_levels():
         # A directive only counts at the head of a module, not in what it includes.
         stub = '# cython: freethreading_compatible = True\ninclude "level.pxi"\n'

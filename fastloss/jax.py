@@ -58,6 +58,8 @@ __all__ = [
     "multiclass_perceptron_loss",
     "multiclass_sparsemax_loss",
     "perceptron_loss",
+    "poly_loss_cross_entropy",
+    "ranking_softmax_loss",
     "safe_softmax_cross_entropy",
     "sigmoid_binary_cross_entropy",
     "sigmoid_focal_loss",
@@ -507,6 +509,33 @@ def softmax_cross_entropy(
 def safe_softmax_cross_entropy(logits: Array, labels: Array) -> Array:
     """Return the same, as `optax.losses.safe_softmax_cross_entropy`."""
     return softmax_cross_entropy(logits, labels)
+
+
+def poly_loss_cross_entropy(
+    logits: Array, labels: Array, *, epsilon: float = 2.0, axis: int = -1, where: None = None
+) -> Array:
+    """Return the Poly-1 losses with probabilities, as `optax.losses.poly_loss_cross_entropy`.
+
+    `epsilon` is a number of at least -1, none that JAX traces.
+    """
+    of_rows = fl.Poly1(epsilon=epsilon, axis=_along(axis, where), reduction="none")
+    return loss(of_rows)(logits, labels)
+
+
+def ranking_softmax_loss(
+    logits: Array,
+    labels: Array,
+    *,
+    where: None = None,
+    weights: Array | None = None,
+    reduce_fn: Callable[[Array], Array] | None = jnp.mean,
+) -> Array:
+    """Return the softmax losses of lists, as `optax.losses.ranking_softmax_loss`."""
+    labels = labels.astype(logits.dtype)
+    found = softmax_cross_entropy(
+        logits, labels if weights is None else labels * weights, -1, where
+    )
+    return found if reduce_fn is None else reduce_fn(found)
 
 
 def softmax_cross_entropy_with_integer_labels(

@@ -30,7 +30,7 @@ the classes and a target outside of its domain are errors; the sub-gradient at a
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -38,11 +38,18 @@ import numpy as np
 
 import fastloss as fl
 from fastloss.extras import require
+from fastloss.kernels import dlpack
 
 require("torch", "torch")  # whose error says what to install
 
 import torch  # noqa: E402
-from torch import Tensor  # noqa: E402
+from torch import (  # noqa: E402
+    Tensor,
+    empty_like,
+    get_num_threads,
+    is_grad_enabled,
+    scalar_tensor,
+)
 from torch.nn.functional import linear  # noqa: E402
 
 __all__ = [
@@ -61,6 +68,7 @@ __all__ = [
     "multi_margin_loss",
     "multilabel_margin_loss",
     "multilabel_soft_margin_loss",
+    "nll_loss",
     "poisson_nll_loss",
     "smooth_l1_loss",
     "soft_margin_loss",
@@ -68,24 +76,23 @@ __all__ = [
 
 # ---- Tensors as arrays and back -----------------------------------------------------------------
 
+# Tensors whose memory is all that they are; a subclass may be without.
+_WITH_MEMORY = frozenset((Tensor, torch.nn.Parameter))
 
-def _array(name: str, tensor: Tensor) -> Any:
-    """Return a tensor's memory as an array."""
+
+def _checked_array(name: str, tensor: Tensor) -> Any:
+    """Return a tensor's memory as an array, or raise what is wrong."""
+    if not isinstance(tensor, Tensor):
+        raise TypeError(f"{name} must be a tensor, got {type(tensor).__name__}")
+    if tensor.device.type != "cpu":
+        move = "" if tensor.is_meta else ": move it with .cpu()"
+        raise ValueError(f"{name} must be on the CPU, got a tensor on {tensor.device}{move}")
+    tensor = tensor.detach()
     try:
-        if tensor.requires_grad:
-            tensor = tensor.detach()
         if tensor.dtype is torch.bfloat16:
             return tensor.view(torch.int16).numpy().view(_bfloat16())
         return tensor.numpy()
-    except (AttributeError, TypeError, RuntimeError) as error:
-        if not isinstance(tensor, Tensor):
-            what = type(tensor).__name__
-            raise TypeError(f"{name} must be a tensor, got {what}") from None
-        if tensor.device.type != "cpu":
-            move = "" if tensor.is_meta else ": move it with .cpu()"
-            raise ValueError(
-                f"{name} must be on the CPU, got a tensor on {tensor.device}{move}"
-            ) from None
+    except (TypeError, RuntimeError) as error:
         raise TypeError(f"{name} must be a dense tensor with memory of its own: {error}") from None
 
 
@@ -93,6 +100,11 @@ def _array(name: str, tensor: Tensor) -> Any:
 def _bfloat16() -> np.dtype[Any]:
     dtype: np.dtype[Any] = np.dtype(require("ml_dtypes", "torch").bfloat16)
     return dtype
+
+
+# An array that PyTorch makes itself takes longer than a small loss. Before 2.10 there is no other.
+dlpack.bind(getattr(Tensor, "__dlpack_c_exchange_api__", None), _WITH_MEMORY, _checked_array)
+_array = dlpack.array
 
 
 def _tensor(array: Any) -> Tensor:
@@ -110,33 +122,40 @@ SMALL = 2**16
 
 
 def _value(
-    prediction: Tensor,
-    target: Tensor,
-    weight: Tensor | None,
-    loss: Any,
-    denominator: int | None,
-    derive: bool,
-) -> tuple[Tensor, Tensor | None]:
-    """Return value and, if it is wanted, gradient."""
+    prediction: Tensor, target: Tensor, weight: Tensor | None, loss: Any, denominator: int | None
+) -> Tensor:
+    value = loss.value(
+        _array("prediction", prediction),
+        _array("target", target),
+        None if weight is None else _array("weight", weight),
+        denominator=denominator,
+        n_threads=get_num_threads(),
+    )
+    return _value_tensor(value, prediction)
+
+
+def _value_and_gradient(
+    prediction: Tensor, target: Tensor, weight: Tensor | None, loss: Any, denominator: int | None
+) -> tuple[Tensor, Tensor]:
     arrays = (
         _array("prediction", prediction),
         _array("target", target),
         None if weight is None else _array("weight", weight),
     )
-    threads = torch.get_num_threads()
-    gradient = None
-    if not derive:
-        value = loss.value(*arrays, denominator=denominator, n_threads=threads)
-    elif loss.reduction == "none" or prediction.numel() > SMALL:
+    threads = get_num_threads()
+    if loss.reduction == "none" or arrays[0].size > SMALL:
         value, found = loss.value_and_grad(*arrays, denominator=denominator, n_threads=threads)
-        gradient = _tensor(found)
-    else:
-        gradient = torch.empty_like(prediction)
-        out = _array("gradient", gradient)
-        value, _ = loss.value_and_grad(*arrays, denominator=denominator, out=out, n_threads=threads)
+        return _value_tensor(value, prediction), _tensor(found)
+    gradient = empty_like(prediction)
+    out = _array("gradient", gradient)
+    value, _ = loss.value_and_grad(*arrays, denominator=denominator, out=out, n_threads=threads)
+    return scalar_tensor(value, dtype=prediction.dtype), gradient
+
+
+def _value_tensor(value: Any, prediction: Tensor) -> Tensor:
     if type(value) is float:
-        return torch.scalar_tensor(value, dtype=prediction.dtype), gradient
-    return _tensor(value), gradient
+        return scalar_tensor(value, dtype=prediction.dtype)
+    return _tensor(value)
 
 
 def _gradient(
@@ -152,7 +171,7 @@ def _gradient(
             _array("target", target),
             None if weight is None else _array("weight", weight),
             denominator=denominator,
-            n_threads=torch.get_num_threads(),
+            n_threads=get_num_threads(),
         )
     )
 
@@ -173,7 +192,7 @@ def _product(
             _array("v", v),
             None if weight is None else _array("weight", weight),
             denominator=denominator,
-            n_threads=torch.get_num_threads(),
+            n_threads=get_num_threads(),
         )
     )
 
@@ -210,7 +229,7 @@ class _Value(torch.autograd.Function):
         loss: fl.Loss,
         denominator: int | None,
     ) -> Tensor:
-        value, ctx.gradient = _value(prediction, target, weight, loss, denominator, True)
+        value, ctx.gradient = _value_and_gradient(prediction, target, weight, loss, denominator)
         ctx.save_for_backward(prediction, target, weight)
         ctx.call = loss, denominator
         return value
@@ -219,7 +238,7 @@ class _Value(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> Any:
         # The gradient is given away, once: whoever gets it may write to it.
         gradient, ctx.gradient = ctx.gradient, None
-        if grad.ndim == 0 and gradient is not None and not torch.is_grad_enabled():
+        if gradient is not None and not grad.ndim and not is_grad_enabled():
             if grad.item() != 1.0:
                 gradient.mul_(grad)
             return gradient, None, None, None, None
@@ -331,8 +350,10 @@ def _evaluate(
     derive: bool,
 ) -> tuple[Tensor, Tensor]:
     loss = _named(name, parameter, field)
-    value, gradient = _value(prediction, target, weight, loss, denominator, derive)
-    return value, prediction.new_empty(0) if gradient is None else gradient
+    if derive:
+        return _value_and_gradient(prediction, target, weight, loss, denominator)
+    value = _value(prediction, target, weight, loss, denominator)
+    return value, prediction.new_empty(0)
 
 
 @_evaluate.register_fake
@@ -351,7 +372,7 @@ def _(
     if axis is not None:
         del shape[axis]
     value = prediction.new_empty(shape if _losses[name].reduction == "none" else ())
-    return value, torch.empty_like(prediction) if derive else prediction.new_empty(0)
+    return value, empty_like(prediction) if derive else prediction.new_empty(0)
 
 
 def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
@@ -400,7 +421,7 @@ def _(
     name: str,
     denominator: int | None,
 ) -> Tensor:
-    return torch.empty_like(prediction)
+    return empty_like(prediction)
 
 
 # ---- Linear cross-entropy ------------------------------------------------------------------------
@@ -427,12 +448,9 @@ def _linear_value(
         sample_weight=None if sample_weight is None else _array("weight", sample_weight),
         reduction=reduction,
         wrt=[name for name, wanted in zip(names, wrt, strict=False) if wanted],
-        n_threads=torch.get_num_threads(),
+        n_threads=get_num_threads(),
     )
-    if type(value) is float:
-        value = torch.scalar_tensor(value, dtype=tensors[0].dtype)
-    else:
-        value = _tensor(value)
+    value = _value_tensor(value, tensors[0])
     return value, [None if array is None else _tensor(array) for array in gradients]
 
 
@@ -454,7 +472,7 @@ class _Linear(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> Any:
         tensors = ctx.saved_tensors
         loss, wrt = ctx.loss, ctx.needs_input_grad[:3]
-        if torch.is_grad_enabled():
+        if is_grad_enabled():
             return *_linear_derivatives(loss, tensors, wrt, grad), None, None
         gradients, ctx.gradients = ctx.gradients, None
         if loss.reduction == "none":
@@ -518,7 +536,7 @@ def _(
     wrt: Sequence[bool],
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     first, second, third = (
-        torch.empty_like(tensor) if tensor is not None and wanted else hidden.new_empty(0)
+        empty_like(tensor) if tensor is not None and wanted else hidden.new_empty(0)
         for tensor, wanted in zip((hidden, weight, bias), wrt, strict=True)
     )
     value = hidden.new_empty(target.shape if reduction == "none" else ())
@@ -547,11 +565,9 @@ _evaluate_linear.register_autograd(_differentiate_linear, setup_context=_keep_li
 
 # ---- What every function and module calls -------------------------------------------------------
 
-_WITH_MEMORY = {Tensor, torch.nn.Parameter}
-
 
 def _in_graph(prediction: Tensor) -> bool:
-    return torch.compiler.is_compiling() or type(prediction) not in _WITH_MEMORY
+    return torch.compiler.torch.compiler.is_compiling() or type(prediction) not in _WITH_MEMORY
 
 
 def _run(
@@ -581,7 +597,7 @@ def _run(
         if autocast or dtype is torch.float16:
             value = _run(loss, prediction.float(), target, weight, denominator, parameter, field)
             return value if autocast else value.to(dtype)
-    derive = prediction.requires_grad and torch.is_grad_enabled()
+    derive = prediction.requires_grad and is_grad_enabled()
     if isinstance(loss, str):
         if prediction.device.type != "cpu":
             raise ValueError(f"prediction must be on the CPU, got a tensor on {prediction.device}")
@@ -590,7 +606,7 @@ def _run(
         loss = _with(loss, field, parameter)
     if derive:
         return _value_with_gradient(prediction, target, weight, loss, denominator)
-    return _value(prediction, target, weight, loss, denominator, False)[0]
+    return _value(prediction, target, weight, loss, denominator)
 
 
 def _check(prediction: Any, **others: Any) -> None:
@@ -603,7 +619,7 @@ def _check(prediction: Any, **others: Any) -> None:
             continue
         if not isinstance(tensor, Tensor):
             raise TypeError(f"{name} must be a tensor, got {type(tensor).__name__}")
-        if tensor.requires_grad and torch.is_grad_enabled():
+        if tensor.requires_grad and is_grad_enabled():
             raise ValueError(
                 f"{name} must not require a gradient, there is one of the prediction alone: "
                 f"pass {name}.detach()"
@@ -687,7 +703,7 @@ def _function(
     field: str = "",
 ) -> Tensor:
     """Compute a loss given by its class; one of its hyper-parameters may be a tensor."""
-    make = _name if _in_graph(prediction) else _loss
+    make = _name if torch.compiler.is_compiling() or type(prediction) not in _WITH_MEMORY else _loss
     loss = make(loss_class, **parameters)
     return _run(loss, prediction, target, weight, denominator, parameter, field)
 
@@ -706,30 +722,27 @@ def _elements(prediction: Tensor, weight: Tensor | None, reduction: str) -> int 
     return prediction.numel() or None
 
 
-def mse_loss(
-    input: Tensor,
-    target: Tensor,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
-    reduction: str = "mean",
-    weight: Tensor | None = None,
-) -> Tensor:
-    """Squared error, :class:`fastloss.SquaredError`; a weighted mean is over the weights."""
-    reduction = _old(size_average, reduce, reduction)
-    return _function(fl.SquaredError, {"reduction": reduction}, input, target, weight)
+def _of_errors(name: str, loss_class: Any, doc: str) -> Callable[..., Tensor]:
+    def function(
+        input: Tensor,
+        target: Tensor,
+        size_average: bool | None = None,
+        reduce: bool | None = None,
+        reduction: str = "mean",
+        weight: Tensor | None = None,
+    ) -> Tensor:
+        reduction = _old(size_average, reduce, reduction)
+        return _function(loss_class, {"reduction": reduction}, input, target, weight)
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = (
+        f"{doc}, :class:`fastloss.{loss_class.__name__}`; a weighted mean is over the weights."
+    )
+    return function
 
 
-def l1_loss(
-    input: Tensor,
-    target: Tensor,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
-    reduction: str = "mean",
-    weight: Tensor | None = None,
-) -> Tensor:
-    """Absolute error, :class:`fastloss.AbsoluteError`; a weighted mean is over the weights."""
-    reduction = _old(size_average, reduce, reduction)
-    return _function(fl.AbsoluteError, {"reduction": reduction}, input, target, weight)
+mse_loss = _of_errors("mse_loss", fl.SquaredError, "Squared error")
+l1_loss = _of_errors("l1_loss", fl.AbsoluteError, "Absolute error")
 
 
 def smooth_l1_loss(
@@ -922,6 +935,25 @@ def cross_entropy(
     return _function(fl.CrossEntropy, parameters, input, target, None, None, weight, "class_weight")
 
 
+def nll_loss(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    ignore_index: int = -100,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """Negative log-likelihood of labels, :class:`fastloss.NegativeLogLikelihood`."""
+    parameters = {
+        "ignore_index": ignore_index,
+        "reduction": _old(size_average, reduce, reduction),
+    }
+    return _function(
+        fl.NegativeLogLikelihood, parameters, input, target, None, None, weight, "class_weight"
+    )
+
+
 def multi_margin_loss(
     input: Tensor,
     target: Tensor,
@@ -1011,8 +1043,7 @@ def linear_cross_entropy(
             return value if autocast else value.to(dtype)
     tensors = (input, linear_weight, linear_bias, target)
     wrt = [
-        tensor is not None and tensor.requires_grad and torch.is_grad_enabled()
-        for tensor in tensors[:3]
+        tensor is not None and tensor.requires_grad and is_grad_enabled() for tensor in tensors[:3]
     ]
     if _in_graph(input):
         name = _name(fl.LinearCrossEntropy, **parameters)
