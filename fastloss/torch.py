@@ -137,19 +137,16 @@ def _value(
 def _value_and_gradient(
     prediction: Tensor, target: Tensor, weight: Tensor | None, loss: Any, denominator: int | None
 ) -> tuple[Tensor, Tensor]:
-    arrays = (
-        _array("prediction", prediction),
-        _array("target", target),
-        None if weight is None else _array("weight", weight),
+    x, y = _array("prediction", prediction), _array("target", target)
+    w = None if weight is None else _array("weight", weight)
+    gradient = out = None
+    if loss.reduction != "none" and x.size <= SMALL:
+        gradient = empty_like(prediction)
+        out = _array("gradient", gradient)
+    value, found = loss.value_and_grad(
+        x, y, w, denominator=denominator, out=out, n_threads=get_num_threads()
     )
-    threads = get_num_threads()
-    if loss.reduction == "none" or arrays[0].size > SMALL:
-        value, found = loss.value_and_grad(*arrays, denominator=denominator, n_threads=threads)
-        return _value_tensor(value, prediction), _tensor(found)
-    gradient = empty_like(prediction)
-    out = _array("gradient", gradient)
-    value, _ = loss.value_and_grad(*arrays, denominator=denominator, out=out, n_threads=threads)
-    return scalar_tensor(value, dtype=prediction.dtype), gradient
+    return _value_tensor(value, prediction), _tensor(found) if gradient is None else gradient
 
 
 def _value_tensor(value: Any, prediction: Tensor) -> Tensor:
@@ -248,8 +245,10 @@ class _Value(torch.autograd.Function):
         return _scaled(gradient, grad, axis), None, None, None, None
 
 
-# Function.apply, without what functions of another style need: a fifth of a small loss's time.
+# Without what PyTorch does for functions of other styles: a quarter of a small loss's time.
 _value_with_gradient = super(torch.autograd.Function, _Value).apply
+if hasattr(_Value, "_backward_cls"):
+    _Value._backward_cls.apply = _Value.backward
 
 
 class _Gradient(torch.autograd.Function):
@@ -567,11 +566,12 @@ _evaluate_linear.register_autograd(_differentiate_linear, setup_context=_keep_li
 
 
 def _in_graph(prediction: Tensor) -> bool:
-    return torch.compiler.torch.compiler.is_compiling() or type(prediction) not in _WITH_MEMORY
+    return torch.compiler.is_compiling() or type(prediction) not in _WITH_MEMORY
 
 
 def _run(
     loss: Any,
+    parameters: dict[str, Any] | None,
     prediction: Tensor,
     target: Tensor,
     weight: Tensor | None = None,
@@ -579,7 +579,14 @@ def _run(
     parameter: Tensor | None = None,
     field: str = "",
 ) -> Tensor:
-    """Compute a loss now, or make its name a node of a graph."""
+    """Compute a loss now, or make its name a node of a graph.
+
+    The loss is one or, in a graph, its name; or with hyper-parameters a class. One of them may be a
+    tensor: `parameter` for the field `field`.
+    """
+    if parameters is not None:
+        make = _name if _in_graph(prediction) else _loss
+        loss = make(loss, **parameters)
     if not (
         isinstance(prediction, Tensor)
         and prediction.is_floating_point()
@@ -595,7 +602,9 @@ def _run(
         # an autocast region losses are computed and returned in float32, as PyTorch's are.
         autocast = torch.is_autocast_enabled("cpu")
         if autocast or dtype is torch.float16:
-            value = _run(loss, prediction.float(), target, weight, denominator, parameter, field)
+            value = _run(
+                loss, None, prediction.float(), target, weight, denominator, parameter, field
+            )
             return value if autocast else value.to(dtype)
     derive = prediction.requires_grad and is_grad_enabled()
     if isinstance(loss, str):
@@ -679,7 +688,8 @@ class Loss(torch.nn.Module):
         Tensor
             Of the prediction's type; without axes unless the loss has the reduction "none".
         """
-        return _run(self._name if _in_graph(prediction) else self.loss, prediction, target, weight)
+        loss = self._name if _in_graph(prediction) else self.loss
+        return _run(loss, None, prediction, target, weight)
 
     def extra_repr(self) -> str:
         return repr(self.loss)
@@ -690,22 +700,6 @@ class Loss(torch.nn.Module):
 
 
 # ---- PyTorch's functions ------------------------------------------------------------------------
-
-
-def _function(
-    loss_class: Any,
-    parameters: dict[str, Any],
-    prediction: Tensor,
-    target: Tensor,
-    weight: Tensor | None = None,
-    denominator: int | None = None,
-    parameter: Tensor | None = None,
-    field: str = "",
-) -> Tensor:
-    """Compute a loss given by its class; one of its hyper-parameters may be a tensor."""
-    make = _name if torch.compiler.is_compiling() or type(prediction) not in _WITH_MEMORY else _loss
-    loss = make(loss_class, **parameters)
-    return _run(loss, prediction, target, weight, denominator, parameter, field)
 
 
 def _old(size_average: bool | None, reduce: bool | None, reduction: str) -> str:
@@ -732,7 +726,7 @@ def _of_errors(name: str, loss_class: Any, doc: str) -> Callable[..., Tensor]:
         weight: Tensor | None = None,
     ) -> Tensor:
         reduction = _old(size_average, reduce, reduction)
-        return _function(loss_class, {"reduction": reduction}, input, target, weight)
+        return _run(loss_class, {"reduction": reduction}, input, target, weight)
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = (
@@ -755,7 +749,7 @@ def smooth_l1_loss(
 ) -> Tensor:
     """Absolute error with its tip rounded off, :class:`fastloss.SmoothL1`."""
     reduction = _old(size_average, reduce, reduction)
-    return _function(fl.SmoothL1, {"beta": beta, "reduction": reduction}, input, target)
+    return _run(fl.SmoothL1, {"beta": beta, "reduction": reduction}, input, target)
 
 
 def huber_loss(
@@ -768,7 +762,7 @@ def huber_loss(
     """Huber's loss, :class:`fastloss.Huber`; a weighted mean is over the elements, as PyTorch's."""
     parameters = {"delta": delta, "reduction": reduction}
     count = _elements(input, weight, reduction)
-    return _function(fl.Huber, parameters, input, target, weight, count)
+    return _run(fl.Huber, parameters, input, target, weight, count)
 
 
 def poisson_nll_loss(
@@ -787,7 +781,7 @@ def poisson_nll_loss(
         parameters.update(link="identity", eps=eps)
     if full:
         parameters.update(full=True)
-    return _function(fl.Poisson, parameters, input, target)
+    return _run(fl.Poisson, parameters, input, target)
 
 
 def gaussian_nll_loss(
@@ -815,7 +809,7 @@ def gaussian_nll_loss(
         "axis": 0,
         "reduction": reduction,
     }
-    return _function(fl.GaussianNLL, parameters, prediction, target)
+    return _run(fl.GaussianNLL, parameters, prediction, target)
 
 
 def kl_div(
@@ -836,7 +830,7 @@ def kl_div(
         # Each element is a row of its own.
         input, target = input.unsqueeze(-1), target.unsqueeze(-1)
     parameters = {"log_target": log_target, "axis": -1, "reduction": reduction}
-    return _function(fl.KLDivergence, parameters, input, target, None, count)
+    return _run(fl.KLDivergence, parameters, input, target, None, count)
 
 
 def binary_cross_entropy(
@@ -852,7 +846,7 @@ def binary_cross_entropy(
     weight = None if weight is None else weight.expand_as(input)
     parameters = {"clamp": "torch", "reduction": reduction}
     count = _elements(input, weight, reduction)
-    return _function(fl.LogLoss, parameters, input, target, weight, count)
+    return _run(fl.LogLoss, parameters, input, target, weight, count)
 
 
 def binary_cross_entropy_with_logits(
@@ -868,7 +862,7 @@ def binary_cross_entropy_with_logits(
     reduction = _old(size_average, reduce, reduction)
     weight = None if weight is None else weight.expand_as(input)
     count = _elements(input, weight, reduction)
-    return _function(
+    return _run(
         fl.BinaryCrossEntropy, {"reduction": reduction}, input, target, weight, count,
         pos_weight, "pos_weight",
     )  # fmt: skip
@@ -885,7 +879,7 @@ def hinge_embedding_loss(
     """Distances, to be small or at least a margin, :class:`fastloss.HingeEmbedding`."""
     reduction = _old(size_average, reduce, reduction)
     parameters = {"margin": margin, "labels": "pm1", "reduction": reduction}
-    return _function(fl.HingeEmbedding, parameters, input, target)
+    return _run(fl.HingeEmbedding, parameters, input, target)
 
 
 def margin_ranking_loss(
@@ -900,7 +894,7 @@ def margin_ranking_loss(
     """Hinge loss of a difference, :class:`fastloss.Hinge`; target is 1 where input1 is to win."""
     reduction = _old(size_average, reduce, reduction)
     parameters = {"margin": margin, "labels": "pm1", "reduction": reduction}
-    return _function(fl.Hinge, parameters, input1 - input2, target)
+    return _run(fl.Hinge, parameters, input1 - input2, target)
 
 
 def soft_margin_loss(
@@ -913,7 +907,7 @@ def soft_margin_loss(
     """Logistic loss of a margin, :class:`fastloss.SoftMargin`."""
     reduction = _old(size_average, reduce, reduction)
     parameters = {"labels": "pm1", "reduction": reduction}
-    return _function(fl.SoftMargin, parameters, input, target)
+    return _run(fl.SoftMargin, parameters, input, target)
 
 
 def cross_entropy(
@@ -932,7 +926,7 @@ def cross_entropy(
         "label_smoothing": label_smoothing,
         "reduction": _old(size_average, reduce, reduction),
     }
-    return _function(fl.CrossEntropy, parameters, input, target, None, None, weight, "class_weight")
+    return _run(fl.CrossEntropy, parameters, input, target, None, None, weight, "class_weight")
 
 
 def nll_loss(
@@ -949,7 +943,7 @@ def nll_loss(
         "ignore_index": ignore_index,
         "reduction": _old(size_average, reduce, reduction),
     }
-    return _function(
+    return _run(
         fl.NegativeLogLikelihood, parameters, input, target, None, None, weight, "class_weight"
     )
 
@@ -968,7 +962,7 @@ def multi_margin_loss(
     reduction = _old(size_average, reduce, reduction)
     parameters = {"p": p, "margin": margin, "ignore_index": None, "reduction": reduction}
     count = _elements(target, weight, reduction)
-    return _function(fl.MultiMargin, parameters, input, target, None, count, weight, "class_weight")
+    return _run(fl.MultiMargin, parameters, input, target, None, count, weight, "class_weight")
 
 
 def multilabel_margin_loss(
@@ -980,7 +974,7 @@ def multilabel_margin_loss(
 ) -> Tensor:
     """Hinge loss of every listed class against every other, :class:`fastloss.MultilabelMargin`."""
     reduction = _old(size_average, reduce, reduction)
-    return _function(fl.MultilabelMargin, {"reduction": reduction}, input, target)
+    return _run(fl.MultilabelMargin, {"reduction": reduction}, input, target)
 
 
 def multilabel_soft_margin_loss(
@@ -998,7 +992,7 @@ def multilabel_soft_margin_loss(
     weight = None if weight is None else weight.expand_as(input)
     count = input.shape[-1] if reduction == "sum" else _elements(input, weight, reduction)
     parameters = {"reduction": "mean" if reduction == "sum" else reduction}
-    return _function(fl.BinaryCrossEntropy, parameters, input, target, weight, count)
+    return _run(fl.BinaryCrossEntropy, parameters, input, target, weight, count)
 
 
 def linear_cross_entropy(
@@ -1028,9 +1022,7 @@ def linear_cross_entropy(
         bias = None if linear_bias is None else linear_bias.flatten()
         logits = linear(input, linear_weight.flatten(0, -2), bias)
         logits = logits.unflatten(-1, linear_weight.shape[:-1])
-        return _function(
-            fl.CrossEntropy, parameters, logits, target, None, None, weight, "class_weight"
-        )
+        return _run(fl.CrossEntropy, parameters, logits, target, None, None, weight, "class_weight")
     _check(input, target=target, weight=weight)
     dtype = input.dtype
     if dtype is torch.float16 or dtype is torch.bfloat16:

@@ -197,7 +197,7 @@ def test_nothing_is_copied(dtype: str, factor: float, rows: int) -> None:
     x, y, w = (torch.ones(rows, 6, dtype=getattr(torch, dtype))[:, ::2] for _ in range(3))
     x.requires_grad_()
     spy = Spy()
-    (adapter._run(spy, x, y, w) * factor).backward()
+    (adapter._run(spy, None, x, y, w) * factor).backward()
     memory = [tensor.data_ptr() for tensor in (x, y, w, x.grad)]
     assert spy.pointers == memory
 
@@ -208,7 +208,7 @@ def test_no_more_threads_than_torch_has() -> None:
     try:
         for count in (1, 3):
             torch.set_num_threads(count)
-            adapter._run(spy, torch.ones(3, requires_grad=True), torch.ones(3))
+            adapter._run(spy, None, torch.ones(3, requires_grad=True), torch.ones(3))
             assert spy.n_threads == count
     finally:
         torch.set_num_threads(before)
