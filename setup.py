@@ -73,32 +73,52 @@ def write(path: Path, text: str) -> str:
     return str(path)
 
 
+def module(name: str, source: str, depends: list[str], **macros: str) -> Extension:
+    """Return the extension module ``name`` of the package's kernels."""
+    return Extension(
+        f"fastloss.kernels.{name}",
+        [source],
+        include_dirs=[np.get_include(), str(KERNELS)],
+        define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION"),
+                       ("NPY_TARGET_VERSION", "NPY_2_0_API_VERSION"), *macros.items()],
+        depends=depends,
+    )  # fmt: skip
+
+
 def extensions() -> list[Extension]:
-    """Return all modules; each level's source is a stub that includes the expanded kernels."""
+    """Return all modules. Those of the levels are one C source, compiled under their flags."""
     expand = runpy.run_path(str(KERNELS / "expand.py"))["expand"]
     write(GENERATED / "level.pxi", expand())
-    # Modules built for other choices are out of date, though their sources are not.
+    # A directive only counts at the head of a module, not in what it includes.
+    stub = '# cython: freethreading_compatible = True\ninclude "level.pxi"\n'
+    sources = {name: str(KERNELS / f"{name}.pyx") for name in ("cpu", "dlpack", "driver", "xla")}
+    sources["level"] = write(GENERATED / "level.pyx", stub)
+    # Modules built for other choices are out of date, though their sources are not; and whatever
+    # is included makes a module out of date.
     names = ("CC", "CFLAGS", "LDFLAGS", "FASTLOSS_OPENMP")
     choices = write(
         GENERATED / "choices.txt", "".join(f"{n}={os.environ.get(n, '')}\n" for n in names)
     )
-    modules = {name: str(KERNELS / f"{name}.pyx") for name in ("cpu", "dlpack", "driver", "xla")}
-    for level in machine_levels():
-        # A directive only counts at the head of a module, not in what it includes.
-        stub = '# cython: freethreading_compatible = True\ninclude "level.pxi"\n'
-        modules[f"level_{level}"] = write(GENERATED / f"level_{level}.pyx", stub)
-    return [
-        Extension(
-            f"fastloss.kernels.{name}",
-            [source],
-            include_dirs=[np.get_include(), str(KERNELS)],
-            define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION"),
-                           ("NPY_TARGET_VERSION", "NPY_2_0_API_VERSION")],
-            # Whatever is included makes the module out of date.
-            depends=[choices, *(str(p) for p in KERNELS.rglob("*") if p.suffix in (".pxi", ".h"))],
-        )
-        for name, source in modules.items()
-    ]  # fmt: skip
+    depends = [choices, *(str(p) for p in KERNELS.rglob("*") if p.suffix in (".pxi", ".h"))]
+    *modules, level = cythonize(
+        [module(name, source, depends) for name, source in sources.items()],
+        build_dir="build",
+        include_path=[str(KERNELS), str(GENERATED)],
+        compiler_directives={
+            "language_level": 3,
+            "boundscheck": False,
+            "wraparound": False,
+            "cdivision": True,
+            "initializedcheck": False,
+            "embedsignature": False,
+            "freethreading_compatible": True,
+        },
+    )
+    for name in machine_levels():
+        # All but the name that Python looks for is the same.
+        macros = {"PyInit_level": f"PyInit_level_{name}"}
+        modules.append(module(f"level_{name}", level.sources[0], depends, **macros))
+    return modules
 
 
 class BuildExt(build_ext):
@@ -163,21 +183,4 @@ class BuildExt(build_ext):
         return True
 
 
-setup(
-    ext_modules=cythonize(
-        extensions(),
-        build_dir="build",
-        include_path=[str(KERNELS), str(GENERATED)],
-        nthreads=0,
-        compiler_directives={
-            "language_level": 3,
-            "boundscheck": False,
-            "wraparound": False,
-            "cdivision": True,
-            "initializedcheck": False,
-            "embedsignature": False,
-            "freethreading_compatible": True,
-        },
-    ),
-    cmdclass={"build_ext": BuildExt},
-)
+setup(ext_modules=extensions(), cmdclass={"build_ext": BuildExt})

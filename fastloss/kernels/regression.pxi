@@ -91,8 +91,9 @@ cdef inline void pinball(real prediction, real target, varying over, varying und
                          real* value, real* gradient, real* hessian) noexcept nogil:
     # The slopes are 1 - quantile and -quantile.
     cdef real residual = prediction - target
-    value[0] = over * residual if residual > 0.0 else under * residual
-    gradient[0] = over if residual > 0.0 else (under if residual < 0.0 else residual)
+    cdef real slope = over if residual > 0.0 else (under if residual < 0.0 else residual)
+    value[0] = slope * residual
+    gradient[0] = slope
     hessian[0] = <real>curvature
 
 

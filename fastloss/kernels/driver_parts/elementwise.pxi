@@ -46,7 +46,10 @@ cdef inline const void* tile_in(const Job* job, int which, Py_ssize_t start, Py_
     cdef const Operand* operand = &job.operands[which]
     if operand.direct and n % LANES == 0:
         return operand.data + start * job.real_size
-    load(job, job.tools, operand, start, n, buffer)
+    if operand.direct:
+        memcpy(buffer, operand.data + start * job.real_size, n * job.real_size)
+    else:
+        load(job, job.tools, operand, start, n, buffer)
     memset(<char*>buffer + n * job.real_size, 0, (round_up(n) - n) * job.real_size)
     return buffer
 
@@ -66,8 +69,13 @@ cdef inline void* tile_out(const Job* job, int which, Py_ssize_t start, Py_ssize
 
 cdef inline void put_tile(const Job* job, int which, Py_ssize_t start, Py_ssize_t n,
                           const void* tile, const void* buffer, const void* home) noexcept nogil:
-    if tile == buffer and home == NULL:
-        store(job, &job.operands[which], start, n, tile)
+    cdef const Operand* operand = &job.operands[which]
+    if tile != buffer or home != NULL:
+        return
+    if operand.direct:
+        memcpy(operand.data + start * job.real_size, tile, n * job.real_size)
+    else:
+        store(job, operand, start, n, tile)
 
 
 cdef inline void run_formula(const Job* job, const void* prediction, const void* target,

@@ -3,9 +3,7 @@
 
 cdef extern from "driver_parts/threads.h" nogil:
     void fastloss_yield()
-    long fastloss_load(long* x)
     void fastloss_store(long* x, long value)
-    void fastloss_increment(long* x)
     bint fastloss_swap(long* x, long old, long value)
 
 from cpython.pythread cimport (

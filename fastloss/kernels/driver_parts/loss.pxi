@@ -174,7 +174,7 @@ cdef class Loss:
     cdef tuple varying_names
     # Seconds per element, learnt from calls: decides how many threads one is worth, never what it
     # returns.
-    cdef double cost[2][MODES]
+    cdef Cost cost[2][MODES]
     cdef int axis
     cdef bint has_ignore_index
     cdef int64_t ignore_index

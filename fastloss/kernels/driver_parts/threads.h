@@ -39,7 +39,7 @@ static double fastloss_now(void) {
 #if defined(_MSC_VER) && !defined(__clang__)
 static long fastloss_load(volatile long *x) { return InterlockedOr(x, 0); }
 static void fastloss_store(volatile long *x, long value) { InterlockedExchange(x, value); }
-static void fastloss_increment(volatile long *x) { InterlockedIncrement(x); }
+static long fastloss_increment(volatile long *x) { return InterlockedExchangeAdd(x, 1); }
 static int fastloss_swap(volatile long *x, long old, long value) {
     return InterlockedCompareExchange(x, value, old) == old;
 }
@@ -48,7 +48,9 @@ static long fastloss_load(volatile long *x) { return __atomic_load_n(x, __ATOMIC
 static void fastloss_store(volatile long *x, long value) {
     __atomic_store_n(x, value, __ATOMIC_SEQ_CST);
 }
-static void fastloss_increment(volatile long *x) { __atomic_add_fetch(x, 1, __ATOMIC_SEQ_CST); }
+static long fastloss_increment(volatile long *x) {
+    return __atomic_fetch_add(x, 1, __ATOMIC_SEQ_CST);
+}
 static int fastloss_swap(volatile long *x, long old, long value) {
     return __atomic_compare_exchange_n(x, &old, value, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }

@@ -8,6 +8,8 @@ cdef extern from "driver_parts/threads.h" nogil:
     int fastloss_thread()
     long fastloss_process()
     double fastloss_now()
+    long fastloss_load(long* x)
+    long fastloss_increment(long* x)        # returns what it was
 
 # `slot` numbers the threads of this call. It is not omp_get_thread_num() outside a team of our own: a
 # caller may be a member of somebody else's.
@@ -24,9 +26,14 @@ cdef enum:
 cdef enum:
     TEAM_SIZES = 16
     TEAM_TRIALS = 20
+    # Threads beyond these begin with somebody else's share.
+    MAX_SHARES = 64
+    TRIAL_EVERY = 32
 
 # Work that takes one thread less than this is never worth a team.
-cdef double LEAST_TEAM_WORK = 2e-6
+cdef double LEAST_TEAM_WORK = 4e-6
+# Of work that takes longer a team's gain is plain.
+cdef double TRIAL_BELOW = 50e-6
 cdef double team_costs[TEAM_SIZES]
 memset(team_costs, 0, sizeof(team_costs))
 # On a machine that is busy with something else a team waits for its slowest member, often a hundred
@@ -141,44 +148,88 @@ cdef int thread_count(Py_ssize_t chunks, double seconds, int asked) noexcept nog
         t = min(2 * t, limit)
 
 
+# Neighbouring chunks of a call, and the next one that no thread has begun.
+cdef struct Share:
+    long next
+    long stop
+    long others[14]             # on two lines of the cache, which the processor fetches in pairs
+
+
+cdef void run_shares(const Job* job, chunk_function function, Share* shares, int n, int own,
+                     int slot) noexcept nogil:
+    # A thread's own share, then what is left of the others'.
+    cdef long chunk
+    cdef int i
+    cdef Share* share
+    for i in range(n):
+        share = &shares[(own + i) % n]
+        while True:
+            # Looked at first: what is used up is not written to again.
+            if fastloss_load(&share.next) >= share.stop:
+                break
+            chunk = fastloss_increment(&share.next)
+            if chunk >= share.stop:
+                break
+            function(job, chunk, slot)
+
+
 cdef void run_chunks(const Job* job, chunk_function function, Py_ssize_t first,
                      int threads) noexcept nogil:
-    cdef Py_ssize_t chunk, share
+    cdef Share shares[MAX_SHARES]
+    cdef Py_ssize_t chunk
+    cdef int member
+    cdef int n = min(threads, <int>MAX_SHARES)
     if threads < 2:
         # Never through the OpenMP runtime: it may not be usable here, and it is not free.
         for chunk in range(first, job.chunks):
             function(job, chunk, 0)
         return
-    # Neighbouring chunks stay together for the memory's sake, and threads take shares as they come:
-    # one that the system has put aside for a while holds up the others less.
-    share = max((job.chunks - first) // (16 * threads), <Py_ssize_t>1)
-    for chunk in prange(first, job.chunks, num_threads=threads, schedule="dynamic",
-                        chunksize=share):
-        function(job, chunk, fastloss_thread())
+    # A thread begins with the same chunks in every call of one size: its cache has them from the last
+    # one. Handed out as they come, arrays that fit the caches took half as long again. Who is done
+    # helps the others: a thread that the system has put aside for a while holds them up less.
+    for member in range(n):
+        shares[member].next = <long>(first + (job.chunks - first) * member // n)
+        shares[member].stop = <long>(first + (job.chunks - first) * (member + 1) // n)
+    for member in prange(threads, num_threads=threads, schedule="static", chunksize=1):
+        run_shares(job, function, shares, n, member % n, fastloss_thread())
 
 
-cdef void run_timed(const Job* job, chunk_function function, double* cost, Py_ssize_t elements,
+# What a loss costs in one mode and type. It decides about threads, never about results.
+cdef struct Cost:
+    double seconds              # of an element on one thread; 0 before the first call
+    unsigned long calls
+
+
+cdef bint is_trial(const Cost* cost, double alone) noexcept nogil:
+    # Whether a call is made on one thread to see what that takes. The first call was cold, and where a
+    # team gains little a wrong number would keep itself alive: a team's time does not tell.
+    return cost.calls == 1 or (cost.calls % TRIAL_EVERY == 0 and alone < TRIAL_BELOW)
+
+
+cdef void run_timed(const Job* job, chunk_function function, Cost* cost, Py_ssize_t elements,
                     int asked, int most) noexcept nogil:
-    # Runs a job of several chunks on as many threads as are worth it. `cost` is the seconds that an
-    # element takes on one thread, 0 before the first call; it decides about threads, never about
-    # results.
+    # Runs a job of several chunks on as many threads as are worth it.
     global team_pause, team_losses
     cdef double start = fastloss_now()
     cdef double seconds, alone
     cdef Py_ssize_t first = 0
     cdef int threads
-    if cost[0] == 0:
+    if cost.seconds == 0:
         function(job, 0, 0)
         seconds = fastloss_now()
-        cost[0] = max((seconds - start) * job.chunks / elements, 1e-13)
+        cost.seconds = max((seconds - start) * job.chunks / elements, 1e-13)
         start = seconds
         first = 1
-    alone = cost[0] * elements * (job.chunks - first) / job.chunks
+    alone = cost.seconds * elements * (job.chunks - first) / job.chunks
     threads = min(thread_count(job.chunks - first, alone, asked), most)
+    if threads > 1 and is_trial(cost, alone) and not literal_threads:
+        threads = 1
+    cost.calls += 1
     run_chunks(job, function, first, threads)
     seconds = fastloss_now() - start
     if threads < 2:
-        cost[0] = 0.75 * cost[0] + 0.25 * min(seconds / alone, 4.0) * cost[0]
+        # A call is slow for many reasons, and fast for one.
+        cost.seconds *= min(seconds / alone, 0.75 + 0.25 * min(seconds / alone, 4.0))
         team_pause = max(team_pause - seconds, 0.0)
     elif seconds > alone:
         team_losses = min(team_losses + 1, 3)
@@ -186,7 +237,7 @@ cdef void run_timed(const Job* job, chunk_function function, double* cost, Py_ss
     else:
         team_losses = max(team_losses - 1, 0)
         # A team cannot be faster than its members together.
-        cost[0] *= min(seconds * threads / alone, 1.0)
+        cost.seconds *= min(seconds * threads / alone, 1.0)
 
 
 cdef double tree_sum(double* slots, Py_ssize_t n) noexcept nogil:
