@@ -226,6 +226,23 @@ class _Call:
 
     # -- when XLA runs it --
 
+    def runner(self) -> Callable[[list[Any], list[Any]], None]:
+        """Return what fills the outputs: for the calls of small training loops without detours."""
+        function = getattr(self.loss, self.output)
+        if self.batch or not self.reduced or self.output == "hvp":
+            return self.run
+        if self.output == "value":
+
+            def run(inputs: list[Any], outputs: list[Any]) -> None:
+                outputs[0][()] = function(*inputs)
+
+        else:
+
+            def run(inputs: list[Any], outputs: list[Any]) -> None:
+                outputs[0][()], _ = function(*inputs, out=outputs[1])
+
+        return run
+
     def run(self, inputs: list[Any], outputs: list[Any]) -> None:
         """Fill the outputs."""
         prediction, target, *rest = inputs
@@ -270,6 +287,7 @@ class _Call:
 # another process has filled, so a text says all; but of a user's own functions it has only names.
 _texts: dict[_Call, str] = {}
 _calls: dict[bytes, _Call] = {}
+_runners: dict[bytes, Callable[[list[Any], list[Any]], None]] = {}
 
 
 def _text(call: _Call) -> str:
@@ -292,7 +310,10 @@ def _known(text: bytes) -> _Call:
 
 
 def _run(text: bytes, inputs: list[Any], outputs: list[Any]) -> None:
-    _known(text).run(inputs, outputs)
+    runner = _runners.get(text)
+    if runner is None:
+        runner = _runners[text] = _known(text).runner()
+    runner(inputs, outputs)
 
 
 # A custom call, not `jax.pure_callback`, which copies arrays and wakes threads. Value and gradient

@@ -569,11 +569,10 @@ cdef class Loss:
             job.operands[VARYING + i].data = NULL
         job.n = cnp.PyArray_SIZE(target)
         job.in_place = False
-        job.operands[WEIGHT].data = NULL
-        job.operands[TANGENT].data = NULL
-        job.operands[VALUE].data = NULL
-        job.operands[GRADIENT].data = NULL
-        job.operands[HESSIAN].data = NULL
+        for i in range(WEIGHT, VARYING):
+            job.operands[i].data = NULL
+            job.operands[i].plain = False
+            job.operands[i].direct = False
         if weight_ is not None:
             if type(weight_) is not np_ndarray:
                 return None
