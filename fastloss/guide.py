@@ -365,6 +365,11 @@ array([[-0.1, -0.5, -0.9],
                 {"q": (0.3, 0.5, 0.7)},
             ),
             Choice(
+                "BiTemperedLogistic",
+                "bounded where t1 < 1, and heavy tails where t2 > 1",
+                {"t1": (0.5, 0.8), "t2": (1.2, 2.0)},
+            ),
+            Choice(
                 "SymmetricCrossEntropy",
                 "cross-entropy to learn, a bounded term to bear what is wrong",
                 {"alpha": (0.1, 6.0), "beta": (0.1, 1.0)},

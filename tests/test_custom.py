@@ -3,6 +3,7 @@
 import dataclasses
 import doctest
 import importlib
+import math
 import os
 import pickle
 import re
@@ -133,6 +134,9 @@ GRAMMAR = {
     "log": "log(p**2 + 0.5 + y**2)",
     "log1p": "log1p(p**2 + y**2)",
     "sqrt": "sqrt(p**2 + 2 + y)",
+    "lgamma": "lgamma(p**2 + 0.5 + y**2) - a * lgamma(a)",
+    "digamma": "digamma(y**2 + 0.5) * p + digamma(a) * p**2",
+    "trigamma": "trigamma(y**2 + 0.25) * p + trigamma(a) * p**2",
     "xlogy": "xlogy(y, p**2 + 1) + xlogy(p**2, y**2 + 1)",
     "where": "where((p < y) & ~(p == 1) | (y >= 3), p**3, a * p)",
     "Piecewise": "Piecewise((p, p < -1), (p**2, p < 1 and y != 2), (2 * p, True))",
@@ -163,6 +167,35 @@ def test_grammar(name: str) -> None:
         for ours, expression in zip(got, formula[:3], strict=True):
             want = np.broadcast_to(expressions.evaluate(expression, symbols), prediction.shape)
             np.testing.assert_allclose(ours, want, 300 * eps, 300 * eps)
+
+
+@needs_compiler
+@pytest.mark.usefixtures("level")
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_likelihoods_with_gamma_functions(dtype: npt.DTypeLike) -> None:
+    """Of a shape that is predicted, and with terms that no prediction is in."""
+    bound = 64 * float(np.finfo(dtype).eps)
+    log_shape, counts = twin_data("counts", dtype, 500)
+    target = (counts + 0.25).astype(dtype)
+    gamma = fl.custom("k = exp(p)\nlgamma(k) - k * p + k * y - (k - 1) * log(y)")
+    both = np.stack([0 * log_shape, log_shape], -1)
+    want = fl.GammaNLL().value_grad_hess(both, target, reduction="none")
+    got = gamma.value_grad_hess(log_shape, target, reduction="none")
+    size = 1 + np.exp(log_shape) * (target + abs(log_shape))
+    for ours, theirs in zip(got, (want[0], want[1][:, 1], want[2][:, 1]), strict=True):
+        assert (abs(ours - theirs) <= bound * size).all()
+
+    r, logit = 1 / 0.75, log_shape
+    counted = fl.custom(
+        "r = 1 / a\nc = lgamma(r) + lgamma(y + 1) - lgamma(y + r)\n"
+        "c + (y + r) * log(1 + a * exp(p)) - y * p",
+        a=0.75,
+    )
+    want = fl.NegativeBinomial(alpha=0.75).value_grad_hess(logit, counts, reduction="none")
+    got = counted.value_grad_hess(logit, counts, reduction="none")
+    terms = [math.lgamma(r) + math.lgamma(y + 1) - math.lgamma(y + r) for y in counts.tolist()]
+    for ours, theirs in zip(got, (want[0] + terms, *want[1:]), strict=True):
+        np.testing.assert_allclose(ours, theirs, bound, 10 * bound)
 
 
 @needs_compiler
@@ -313,6 +346,7 @@ def test_ties() -> None:
         ("sqrt(-1) * p", {}, "no finite real value"),
         ("p / 0", {}, "no finite real value"),
         ("log(-1 - p**2)", {}, "finite at none"),
+        ("digamma(p**2 + 1)", {}, "a loss needs two"),
     ],
 )
 def test_bad_formulas(text: str, parameters: dict[str, float], message: str) -> None:

@@ -4,8 +4,8 @@ Run by setup.py. The files beside this one are Cython in which ``real`` stands f
 
 * a *formula* is a function whose last arguments are ``value, gradient, hessian`` (elementwise),
   ``value, pull, pull_slope`` (of a softmax probability), ``value, pull, bend`` (of a softmax's
-  probabilities and the target's, summed over classes), ``value, gradient, spread`` (of a whole row
-  at once), or, for two predictions ``a`` and ``b`` that come before ``target``, ``value,
+  probabilities and the target's, summed over classes), ``value, gradient, spread, bend`` (of a
+  whole row at once), or, for two predictions ``a`` and ``b`` that come before ``target``, ``value,
   a_gradient, b_gradient, a_hessian, b_hessian, cross_hessian``;
 * a *loop* is a file with ``$`` placeholders, expanded around every formula.
 
@@ -93,7 +93,7 @@ ROW_SHAPES: dict[tuple[str, ...], RowShape] = {
         ("row",),
         (("temperature", "double"), ("form", "double")),
     ),
-    ("value", "gradient", "spread"): RowShape(("tile",), "row", ("row",)),
+    ("value", "gradient", "spread", "bend"): RowShape(("tile",), "row", ("row",)),
 }
 
 
@@ -153,7 +153,10 @@ def formulas(text: str) -> list[Formula]:
             predictions = ("prediction",)
         elif names[-6:] == pair_outputs(names[:2]):
             predictions, outputs = tuple(names[:2]), 6
-        row_shape = ROW_SHAPES.get(tuple(names[-3:]))
+        row_shape = None
+        for ending, shape in ROW_SHAPES.items():
+            if tuple(names[-len(ending) :]) == ending:
+                row_shape, outputs = shape, len(ending)
         if not predictions and not row_shape:
             continue
         inputs = row_shape.inputs if row_shape else (*predictions, "target")

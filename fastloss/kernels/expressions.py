@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastloss.extras import require
+from fastloss.reference import gamma_function
 
 sympy: Any = require("sympy", "custom")
 _distribute: Any = require("sympy.core.parameters", "custom").distribute
@@ -58,6 +59,18 @@ erf = _word("erf", lambda u: 2 / sympy.sqrt(sympy.pi) * sympy.exp(-(u**2)))
 sin = _word("sin", lambda u: cos(u))
 cos: Any = _word("cos", lambda u: -sin(u))
 atan = _word("atan", lambda u: 1 / (1 + u**2))
+lgamma = _word("lgamma", lambda u: digamma(u))
+digamma: Any = _word("digamma", lambda u: trigamma(u))
+
+
+def _no_derivative(u: Any) -> Any:
+    raise ValueError(
+        "formula: of the prediction lgamma has two derivatives here, digamma one, trigamma none; "
+        f"a loss needs two: trigamma({u})"
+    )
+
+
+trigamma: Any = _word("trigamma", _no_derivative)
 # x log y, and 0 at x = 0.
 xlogy = _function(
     "xlogy",
@@ -130,6 +143,9 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], int, int]] = {
     "cos": (cos, 1, 1),
     "atan": (atan, 1, 1),
     "erf": (erf, 1, 1),
+    "lgamma": (lgamma, 1, 1),
+    "digamma": (digamma, 1, 1),
+    "trigamma": (trigamma, 1, 1),
     "min": (_fold(minimum), 2, 9),
     "minimum": (minimum, 2, 2),
     "max": (_fold(maximum), 2, 9),
@@ -472,6 +488,9 @@ _NUMPY: dict[str, Callable[..., Any]] = {
     "cos": np.cos,
     "atan": np.arctan,
     "erf": np.vectorize(math.erf, otypes=[np.float64]),
+    "lgamma": gamma_function.lgamma,
+    "digamma": gamma_function.digamma,
+    "trigamma": gamma_function.trigamma,
     "xlogy": lambda x, y: np.where(x == 0, 0.0, x * np.log(y)),
     "less": np.less,
     "less_equal": np.less_equal,

@@ -3,23 +3,27 @@
 
 
 cdef inline void crammer_singer(const ClassTile* tile, double margin, double floor,
-                                real* value, real* gradient, real* spread) noexcept nogil:
+                                real* value, real* gradient, real* spread,
+                                real* bend) noexcept nogil:
     rival_margin(tile, margin, floor, value, gradient)
 
 
 cdef inline void multilabel_margin(const ClassTile* tile,
-                                   real* value, real* gradient, real* spread) noexcept nogil:
+                                   real* value, real* gradient, real* spread,
+                                   real* bend) noexcept nogil:
     multilabel_margin_loss(tile, value, gradient)
 
 
 cdef inline void multiclass_sparsemax(const ClassTile* tile,
-                                      real* value, real* gradient, real* spread) noexcept nogil:
-    entmax_loss(tile, False, value, gradient, spread)
+                                      real* value, real* gradient, real* spread,
+                                      real* bend) noexcept nogil:
+    entmax_loss(tile, False, value, gradient, spread, bend)
 
 
 cdef inline void entmax15(const ClassTile* tile,
-                          real* value, real* gradient, real* spread) noexcept nogil:
-    entmax_loss(tile, True, value, gradient, spread)
+                          real* value, real* gradient, real* spread,
+                          real* bend) noexcept nogil:
+    entmax_loss(tile, True, value, gradient, spread, bend)
 
 
 cdef inline void margin_ranking(real first, real second, real target, real margin, real scale,

@@ -2,7 +2,7 @@
 # the target's class. A formula names the value f(p), the pull -p f'(p), which is what the gradient
 # (P - one_hot) is multiplied by, and the derivative of the pull, p times. `log_p` and `complement`
 # (1 - p) come from the logits without cancellation. One that names prediction and target instead takes
-# the logarithm itself, of the target's class alone.
+# the logarithm itself, of the target's class alone; of a whole row, its passes are in loops/rows.pxi.
 
 
 cdef inline void cross_entropy(real p, real log_p, real complement,
@@ -80,6 +80,12 @@ cdef inline void symmetric_cross_entropy(real p, real log_p, real complement, re
     value[0] = reverse * complement - alpha * log_p
     pull[0] = alpha + reverse * p
     pull_slope[0] = reverse * p
+
+
+cdef inline void bi_tempered_logistic(const ClassTile* tile, double t1, double t2,
+                                      real* value, real* gradient, real* spread,
+                                      real* bend) noexcept nogil:
+    tempered_loss(tile, t1, t2, value, gradient, spread, bend)
 
 
 cdef inline void negative_log_likelihood(real prediction, real target,

@@ -20,7 +20,7 @@ cdef enum:
     # Up to so many classes a row is too short to vectorise along: work across rows instead. Beyond,
     # transposing costs more than what a row has to itself.
     FEW_CLASSES = 128
-    SCRATCH_ROWS = 6
+    SCRATCH_ROWS = 10
     # So many additions stay in real before a sum goes on in double.
     SHORT_SUM = 32
 

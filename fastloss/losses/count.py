@@ -204,7 +204,8 @@ class Tweedie(Loss, kernel="tweedie"):
     where these have no limit, the value is that of :class:`Poisson` and :class:`Gamma`. Gradient
     and Hessian are. With power 0 and the identity link it is half the squared error, of any
     numbers. The Hessian is exact, and is negative where a power below 1 or above 2, or the identity
-    link, makes it so.
+    link, makes it so. With the identity link powers of more than about 50 in size magnify the
+    rounding of the mean's logarithm: to about a tenth of the power, in ulp.
 
     See Also
     --------

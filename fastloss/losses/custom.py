@@ -293,9 +293,10 @@ def custom(
         (or ``prediction``), ``y`` (``target``), numbers, ``pi``, the parameters, arithmetic and
         ``**``, comparisons with ``and``, ``or``, ``not``, the functions abs, sign, min, max, clip,
         relu, where(condition, a, b), Piecewise((a, condition), ..., (b, True)), exp, expm1, log,
-        log1p, xlogy, sqrt, square, sigmoid, log_sigmoid, softplus, sinh, cosh, tanh, log_cosh, and,
-        slower, sin, cos, atan and erf; and before the last line others that read
-        ``name = expression``. Nothing of it is run as Python. Needs ``fastloss[custom]``.
+        log1p, xlogy, sqrt, square, sigmoid, log_sigmoid, softplus, sinh, cosh, tanh, log_cosh,
+        lgamma, digamma and trigamma (of the prediction lgamma alone), and, slower, sin, cos, atan
+        and erf; and before the last line others that read ``name = expression``. Nothing of it is
+        run as Python. Needs ``fastloss[custom]``.
 
         *A function* of two NumPy arrays, for prototypes: it returns the value of each element, or a
         tuple of value and gradient, or of value, gradient and Hessian. It is called for up to 512

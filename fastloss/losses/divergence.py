@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 
-from fastloss.losses.base import OPEN_UNIT, POSITIVE, Loss
+from fastloss.losses.base import NUMBERS, POSITIVE, UNIT, Deciding, Loss
 from fastloss.losses.multiclass import check_classes
 
 __all__ = [
@@ -202,7 +202,7 @@ class ReverseKLDivergence(Loss, kernel="reverse_kl_divergence"):
 class JensenShannon(Loss, kernel="jensen_shannon"):
     r"""Generalised Jensen-Shannon divergence of logits.
 
-    With :math:`P = \operatorname{softmax}(z / T)`, b in (0, 1), :math:`M = b q + (1 - b) P`,
+    With :math:`P = \operatorname{softmax}(z / T)`, 0 < b < 1, :math:`M = b q + (1 - b) P`,
     :math:`d_k = \log P_k - \log M_k` and :math:`D = \sum_k P_k d_k`:
 
     .. math::
@@ -214,7 +214,7 @@ class JensenShannon(Loss, kernel="jensen_shannon"):
     Parameters
     ----------
     beta : float, default 0.5
-        b, the weight of the target in the mixture.
+        b in [0, 1], the weight of the target in the mixture; at 0 and 1 see below.
     temperature : float, default 1.0
         T, positive: logits are divided by it (a target's too), and the value is multiplied by
         :math:`T^2`, so that the gradient keeps its size.
@@ -226,9 +226,10 @@ class JensenShannon(Loss, kernel="jensen_shannon"):
 
     Notes
     -----
-    Bounded, by log 2 for b = 1/2, and finite wherever q or P is 0. As b goes to 0 or 1 it vanishes;
-    Liger puts KL(q || P) and KL(P || q) at those ends, which are :class:`Distillation` and
-    :class:`ReverseKLDivergence`.
+    Bounded, by log 2 for b = 1/2, and finite wherever q or P is 0. As b goes to 0 or 1 it vanishes,
+    and divided by b (1 - b) it goes to KL(q || P) and KL(P || q). These are what b = 0 and b = 1
+    mean, as in Liger and TRL: the loss, with its gradient and Hessian, is that of
+    :class:`Distillation` and of :class:`ReverseKLDivergence`, and not continuous in b there.
 
     See Also
     --------
@@ -246,16 +247,26 @@ class JensenShannon(Loss, kernel="jensen_shannon"):
     >>> import fastloss as fl
     >>> round(fl.JensenShannon()([[0.0, 0.0]], [[0.25, 0.75]]), 6)
     0.033822
+    >>> round(fl.JensenShannon(beta=1)([[0.0, 0.0]], [[0.25, 0.75]]), 6)  # KL(P || q)
+    0.143841
     """
 
-    beta: Annotated[float, OPEN_UNIT] = 0.5
+    beta: Annotated[float, UNIT] = 0.5
     temperature: Annotated[float, POSITIVE] = 1.0
     target_form: Form = "probabilities"
     axis: int = 1
 
     class_axis: ClassVar[Literal["none", "optional", "always"]] = "always"
     targets: ClassVar[tuple[str, ...]] = ("probabilities",)
+    target_domain = Deciding(
+        lambda loss: ReverseKLDivergence.target_domain if loss.beta == 1 else NUMBERS
+    )
     aliases: ClassVar[dict[str, dict[str, Any]]] = {"jsd": {}, "js_divergence": {}}
+
+    def _kernel(self) -> str:
+        return {0.0: Distillation.kernel, 1.0: ReverseKLDivergence.kernel}.get(
+            self.beta, self.kernel
+        )
 
     def _kernel_parameters(self, dtype: np.dtype[Any]) -> dict[str, float]:
         return {

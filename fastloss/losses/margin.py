@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 
-from fastloss.losses.base import NON_NEGATIVE, Array, Deciding, Interval, Loss
+from fastloss.losses.base import NON_NEGATIVE, Deciding, Interval, Loss
 from fastloss.losses.binary import (
     SIGN,
     BinaryCrossEntropy,
@@ -16,7 +16,7 @@ from fastloss.losses.binary import (
     SquaredHinge,
     label_domain,
 )
-from fastloss.losses.multiclass import check_classes
+from fastloss.losses.multiclass import _OfLabels
 
 __all__ = [
     "CategoricalHinge",
@@ -34,7 +34,35 @@ __all__ = [
 ]
 
 
-class OneVersusAll(Loss, kernel="binary_cross_entropy"):
+def check_binary(binary: Loss | str) -> None:
+    """Check that a loss is of numbers against two classes."""
+    low, high = getattr(binary, "target_domain", (0, np.inf))
+    if (
+        not isinstance(binary, Loss)
+        or binary.class_axis != "none"
+        or not np.isfinite([low, high]).all()
+        or any(isinstance(getattr(binary, f.name), tuple) for f in dataclasses.fields(binary))
+    ):
+        raise ValueError(
+            f"binary must be a loss of numbers whose targets are two classes, got {binary!r}"
+        )
+
+
+class _OfBinary(_OfLabels):
+    """The sum over classes of a loss of numbers against two of them."""
+
+    binary: Loss | str = "binary_cross_entropy"
+
+    def _check(self) -> None:
+        super()._check()
+        check_binary(self.binary)
+
+    def _of_numbers(self) -> Loss:
+        assert isinstance(self.binary, Loss)
+        return self.binary
+
+
+class OneVersusAll(_OfBinary, kernel="binary_cross_entropy"):
     r"""A binary loss for each class against all others, summed.
 
     With f(z, t) the binary loss, y the label and w class weights:
@@ -83,14 +111,6 @@ class OneVersusAll(Loss, kernel="binary_cross_entropy"):
     0.6931471805599453
     """
 
-    binary: Loss | str = "binary_cross_entropy"
-    class_weight: Annotated[Array | None, NON_NEGATIVE] = None
-    ignore_index: int | None = -100
-    empty: Literal["nan", "zero"] = "nan"
-    axis: int = 1
-
-    class_axis: ClassVar[Literal["none", "optional", "always"]] = "always"
-    targets: ClassVar[tuple[str, ...]] = ("labels",)
     classwise: ClassVar[Literal["", "each", "one_hot", "cumulative", "rivals"]] = "one_hot"
     aliases: ClassVar[dict[str, dict[str, Any]]] = {
         "multiclassova": {},
@@ -98,30 +118,8 @@ class OneVersusAll(Loss, kernel="binary_cross_entropy"):
         "MultiClassOneVsAll": {},
     }
 
-    def _check(self) -> None:
-        check_classes(self.class_weight, self.ignore_index)
-        check_binary(self.binary)
 
-    def _of_numbers(self) -> Loss:
-        assert isinstance(self.binary, Loss)
-        return self.binary
-
-
-def check_binary(binary: Loss | str) -> None:
-    """Check that a loss is of numbers against two classes."""
-    low, high = getattr(binary, "target_domain", (0, np.inf))
-    if (
-        not isinstance(binary, Loss)
-        or binary.class_axis != "none"
-        or not np.isfinite([low, high]).all()
-        or any(isinstance(getattr(binary, f.name), tuple) for f in dataclasses.fields(binary))
-    ):
-        raise ValueError(
-            f"binary must be a loss of numbers whose targets are two classes, got {binary!r}"
-        )
-
-
-class Ordinal(Loss, kernel="binary_cross_entropy"):
+class Ordinal(_OfBinary, kernel="binary_cross_entropy"):
     r"""Cumulative loss of ordered classes: for each threshold, whether the label is above it.
 
     With f(z, t) the binary loss, y the label and w class weights, over the K - 1 logits of K
@@ -168,14 +166,6 @@ class Ordinal(Loss, kernel="binary_cross_entropy"):
     array([[-0.5,  0.5]])
     """
 
-    binary: Loss | str = "binary_cross_entropy"
-    class_weight: Annotated[Array | None, NON_NEGATIVE] = None
-    ignore_index: int | None = -100
-    empty: Literal["nan", "zero"] = "nan"
-    axis: int = 1
-
-    class_axis: ClassVar[Literal["none", "optional", "always"]] = "always"
-    targets: ClassVar[tuple[str, ...]] = ("labels",)
     classwise: ClassVar[Literal["", "each", "one_hot", "cumulative", "rivals"]] = "cumulative"
     aliases: ClassVar[dict[str, dict[str, Any]]] = {
         "coral": {},
@@ -183,16 +173,8 @@ class Ordinal(Loss, kernel="binary_cross_entropy"):
         "OrdinalLoss": {},
     }
 
-    def _check(self) -> None:
-        check_classes(self.class_weight, self.ignore_index)
-        check_binary(self.binary)
 
-    def _of_numbers(self) -> Loss:
-        assert isinstance(self.binary, Loss)
-        return self.binary
-
-
-class CrammerSinger(Loss, kernel="crammer_singer"):
+class CrammerSinger(_OfLabels, kernel="crammer_singer"):
     r"""Multiclass hinge loss: the label's logit against the greatest of the others.
 
     With y the label, m the margin, w class weights and j the greatest rival:
@@ -239,26 +221,17 @@ class CrammerSinger(Loss, kernel="crammer_singer"):
     """
 
     margin: Annotated[float, NON_NEGATIVE] = 1.0
-    class_weight: Annotated[Array | None, NON_NEGATIVE] = None
-    ignore_index: int | None = -100
-    empty: Literal["nan", "zero"] = "nan"
-    axis: int = 1
 
-    class_axis: ClassVar[Literal["none", "optional", "always"]] = "always"
-    targets: ClassVar[tuple[str, ...]] = ("labels",)
     aliases: ClassVar[dict[str, dict[str, Any]]] = {
         "multiclass_hinge_loss": {"axis": -1},
         "multiclass_hinge": {"axis": -1},
     }
 
-    def _check(self) -> None:
-        check_classes(self.class_weight, self.ignore_index)
-
     def _kernel_parameters(self, dtype: np.dtype[Any]) -> dict[str, float]:
         return {"margin": self.margin, "floor": -np.inf}
 
 
-class CategoricalHinge(Loss, kernel="crammer_singer"):
+class CategoricalHinge(_OfLabels, kernel="crammer_singer"):
     r"""Keras's multiclass hinge loss, in which a rival's negative logit counts as 0.
 
     With y the label, m the margin, w class weights and j the greatest rival:
@@ -303,23 +276,14 @@ class CategoricalHinge(Loss, kernel="crammer_singer"):
     """
 
     margin: Annotated[float, NON_NEGATIVE] = 1.0
-    class_weight: Annotated[Array | None, NON_NEGATIVE] = None
-    ignore_index: int | None = -100
-    empty: Literal["nan", "zero"] = "nan"
-    axis: int = 1
 
-    class_axis: ClassVar[Literal["none", "optional", "always"]] = "always"
-    targets: ClassVar[tuple[str, ...]] = ("labels",)
     aliases: ClassVar[dict[str, dict[str, Any]]] = {}
-
-    def _check(self) -> None:
-        check_classes(self.class_weight, self.ignore_index)
 
     def _kernel_parameters(self, dtype: np.dtype[Any]) -> dict[str, float]:
         return {"margin": self.margin, "floor": 0.0}
 
 
-class MulticlassPerceptron(Loss, kernel="crammer_singer"):
+class MulticlassPerceptron(_OfLabels, kernel="crammer_singer"):
     r"""Perceptron loss: by how much the greatest logit is above the label's.
 
     .. math::
@@ -359,25 +323,15 @@ class MulticlassPerceptron(Loss, kernel="crammer_singer"):
     (2.0, array([[-1.,  1.,  0.]]))
     """
 
-    class_weight: Annotated[Array | None, NON_NEGATIVE] = None
-    ignore_index: int | None = -100
-    empty: Literal["nan", "zero"] = "nan"
-    axis: int = 1
-
-    class_axis: ClassVar[Literal["none", "optional", "always"]] = "always"
-    targets: ClassVar[tuple[str, ...]] = ("labels",)
     aliases: ClassVar[dict[str, dict[str, Any]]] = {
         "multiclass_perceptron_loss": {"axis": -1},
     }
-
-    def _check(self) -> None:
-        check_classes(self.class_weight, self.ignore_index)
 
     def _kernel_parameters(self, dtype: np.dtype[Any]) -> dict[str, float]:
         return {"margin": 0.0, "floor": -np.inf}
 
 
-class MultiMargin(Loss, kernel="hinge"):
+class MultiMargin(_OfLabels, kernel="hinge"):
     r"""Hinge loss of the label's lead over every other class, the mean over all K classes.
 
     With y the label, m the margin, w class weights and the slacks
@@ -428,13 +382,7 @@ class MultiMargin(Loss, kernel="hinge"):
 
     p: Annotated[int, Interval(1, 2)] = 1
     margin: Annotated[float, NON_NEGATIVE] = 1.0
-    class_weight: Annotated[Array | None, NON_NEGATIVE] = None
-    ignore_index: int | None = -100
-    empty: Literal["nan", "zero"] = "nan"
-    axis: int = 1
 
-    class_axis: ClassVar[Literal["none", "optional", "always", "parameters"]] = "always"
-    targets: ClassVar[tuple[str, ...]] = ("labels",)
     classwise: ClassVar[Literal["", "each", "one_hot", "cumulative", "rivals"]] = "rivals"
     mean_over_classes: ClassVar[bool] = True
     aliases: ClassVar[dict[str, dict[str, Any]]] = {
@@ -442,9 +390,6 @@ class MultiMargin(Loss, kernel="hinge"):
         "MultiMarginLoss": {},
         "weston_watkins": {},
     }
-
-    def _check(self) -> None:
-        check_classes(self.class_weight, self.ignore_index)
 
     def _of_numbers(self) -> Loss:
         return Hinge(margin=self.margin) if self.p == 1 else SquaredHinge(margin=self.margin)
@@ -508,7 +453,7 @@ class MultilabelMargin(Loss, kernel="multilabel_margin"):
     }
 
 
-class MulticlassSparsemax(Loss, kernel="multiclass_sparsemax"):
+class MulticlassSparsemax(_OfLabels, kernel="multiclass_sparsemax"):
     r"""Sparsemax loss: the Fenchel-Young loss of the Euclidean projection on the simplex.
 
     With :math:`P = \max(0, z - \tau)`, where :math:`\tau` makes P sum to 1, S the classes where it
@@ -555,23 +500,13 @@ class MulticlassSparsemax(Loss, kernel="multiclass_sparsemax"):
     (0.0625, array([[-0.25,  0.25,  0.  ]]))
     """
 
-    class_weight: Annotated[Array | None, NON_NEGATIVE] = None
-    ignore_index: int | None = -100
-    empty: Literal["nan", "zero"] = "nan"
-    axis: int = 1
-
-    class_axis: ClassVar[Literal["none", "optional", "always"]] = "always"
-    targets: ClassVar[tuple[str, ...]] = ("labels",)
     aliases: ClassVar[dict[str, dict[str, Any]]] = {
         "multiclass_sparsemax_loss": {"axis": -1},
         "SparsemaxLoss": {"axis": -1},
     }
 
-    def _check(self) -> None:
-        check_classes(self.class_weight, self.ignore_index)
 
-
-class Entmax15(Loss, kernel="entmax15"):
+class Entmax15(_OfLabels, kernel="entmax15"):
     r"""Fenchel-Young loss of entmax with exponent 1.5, between softmax and sparsemax.
 
     With :math:`r = \max(0, z / 2 - \tau)`, where :math:`\tau` makes :math:`P = r^2` sum to 1, y the
@@ -616,17 +551,7 @@ class Entmax15(Loss, kernel="entmax15"):
     array([[-0.5,  0.5,  0. ]])
     """
 
-    class_weight: Annotated[Array | None, NON_NEGATIVE] = None
-    ignore_index: int | None = -100
-    empty: Literal["nan", "zero"] = "nan"
-    axis: int = 1
-
-    class_axis: ClassVar[Literal["none", "optional", "always"]] = "always"
-    targets: ClassVar[tuple[str, ...]] = ("labels",)
     aliases: ClassVar[dict[str, dict[str, Any]]] = {"Entmax15Loss": {"axis": -1}}
-
-    def _check(self) -> None:
-        check_classes(self.class_weight, self.ignore_index)
 
 
 class SampledSoftmax(Loss, kernel="cross_entropy"):

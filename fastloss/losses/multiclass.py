@@ -14,6 +14,7 @@ from fastloss.losses.base import NON_NEGATIVE, POSITIVE, UNIT, Array, Interval, 
 LARGEST_LABEL = 2**53
 
 __all__ = [
+    "BiTemperedLogistic",
     "CrossEntropy",
     "GeneralizedCrossEntropy",
     "NegativeLogLikelihood",
@@ -528,6 +529,96 @@ class SymmetricCrossEntropy(_OfLabels, kernel="symmetric_cross_entropy"):
     alpha: Annotated[float, POSITIVE] = 0.1
     beta: Annotated[float, NON_NEGATIVE] = 1.0
     log_zero: Annotated[float, Interval(-np.inf, 0, lower_open=True)] = -4.0
+
+
+class BiTemperedLogistic(Loss, kernel="bi_tempered_logistic"):
+    r"""Bi-tempered logistic loss: bounded, and with heavy tails, for labels that are wrong.
+
+    With the logarithm :math:`\log_t x = (x^{1 - t} - 1) / (1 - t)`, its inverse
+    :math:`\exp_t x = \max(0, 1 + (1 - t) x)^{1 / (1 - t)}` (those of calculus at t = 1),
+    :math:`P_k = \exp_{t_2}(z_k - \lambda)` where :math:`\lambda` makes P sum to 1, Y the target's
+    probabilities (one-hot for a label), e label smoothing, K classes,
+    :math:`y_k = (1 - e) Y_k + e / K`, :math:`w_k = (P_k - y_k) P_k^{t_2 - t_1}` and
+    :math:`q_k = P_k^{t_2} / \sum_j P_j^{t_2}`:
+
+    .. math::
+        \ell &= \sum_k \left(y_k (\log_{t_1} y_k - \log_{t_1} P_k)
+        - \frac{y_k^{2 - t_1} - P_k^{2 - t_1}}{2 - t_1}\right) \
+        g_k &= w_k - q_k \sum_j w_j \
+        h_k &= d_k (1 - q_k)^2 + q_k^2 \sum_{j \ne k} d_j, \
+        d_k &= (1 + t_2 - t_1) P_k^{2 t_2 - t_1} - (t_2 - t_1)\, y_k P_k^{2 t_2 - t_1 - 1}
+        - t_2 P_k^{2 t_2 - 1} \sum_j w_j \Big/ \sum_j P_j^{t_2}
+
+    Parameters
+    ----------
+    t1 : float, default 0.8
+        In [0, 1]: below 1 the loss is bounded, so that outliers far from the decision boundary
+        count for little. 1 is the logarithm.
+    t2 : float, default 1.2
+        In [1, 20]: above 1 the probabilities have heavy tails, so that wrong labels near the
+        boundary count for less. 1 is the softmax.
+    label_smoothing : float, default 0.0
+        In [0, 1]: the share of each target that is spread over all classes.
+    ignore_index : int or None, default -100
+        Rows with this label are not read, cost 0 and get an exact zero gradient.
+    empty : {"nan", "zero"}, default "nan"
+        The mean of no rows at all.
+    axis : int, default 1
+        The class axis; -1 for classes last, 0 for logits of one dimension.
+    reduction : {"mean", "sum", "none"}, default "mean"
+
+    Raises
+    ------
+    IndexError
+        If a label is neither a class nor `ignore_index`; found before anything is read with it.
+
+    Notes
+    -----
+    :math:`\lambda` is found by Newton's method to the last digit. With :math:`t_1 = t_2 = 1` it is
+    cross-entropy less the entropy of the target, which is 0 for a label. The authors' code takes a
+    number of iterations instead, and its label smoothing spreads the share over the other classes:
+    that is `label_smoothing` times :math:`K / (K - 1)` here. The Hessian is exact and may be
+    negative.
+
+    See Also
+    --------
+    CrossEntropy : t1 = t2 = 1.
+    GeneralizedCrossEntropy, SymmetricCrossEntropy : others for noisy labels.
+
+    References
+    ----------
+    E. Amid, M. K. Warmuth, R. Anil and T. Koren, *Robust Bi-Tempered Logistic Loss Based on Bregman
+    Divergences*, NeurIPS 2019, arXiv:1906.03361.
+
+    Examples
+    --------
+    >>> import fastloss as fl
+    >>> loss = fl.BiTemperedLogistic(t1=0.5, t2=2.0)
+    >>> value, gradient = loss.value_and_grad([[0.0, 0.0]], [1])
+    >>> round(value, 6)
+    0.390524
+    >>> gradient.round(6)
+    array([[ 0.176777, -0.176777]])
+    >>> logits = [[2.0, 0.0, -1.0]]
+    >>> plain = fl.BiTemperedLogistic(t1=1, t2=1)(logits, [0])
+    >>> round(plain - fl.CrossEntropy()(logits, [0]), 12)
+    0.0
+    """
+
+    t1: Annotated[float, UNIT] = 0.8
+    t2: Annotated[float, Interval(1, 20)] = 1.2
+    label_smoothing: Annotated[float, UNIT] = 0.0
+    ignore_index: int | None = -100
+    empty: Literal["nan", "zero"] = "nan"
+    axis: int = 1
+
+    class_axis: ClassVar[Literal["none", "optional", "always"]] = "always"
+    aliases: ClassVar[dict[str, dict[str, Any]]] = {
+        "bi_tempered_logistic_loss": {"axis": -1},
+    }
+
+    def _check(self) -> None:
+        check_classes(None, self.ignore_index)
 
 
 class NegativeLogLikelihood(Loss, kernel="negative_log_likelihood"):

@@ -9,13 +9,13 @@ vector.
 """
 
 import dataclasses
-import re
 from itertools import islice
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from fastloss.losses.base import snake_case
 from fastloss.reference import (
     binary,
     count,
@@ -80,10 +80,9 @@ def evaluate(
     if target.ndim == prediction.ndim or loss.class_axis in ("none", "parameters"):  # else labels
         target = target.astype(dtype, copy=False)
 
-    name = re.sub(
-        r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", type(loss).__name__
-    ).lower()
-    steps = islice(globals()[name](prediction, target, **parameters), order + 1)
+    steps = islice(
+        globals()[snake_case(type(loss).__name__)](prediction, target, **parameters), order + 1
+    )
     value, *derivatives = steps
 
     labelled = target.ndim < prediction.ndim and "ignore_index" in parameters

@@ -14,3 +14,16 @@ def multiply(coefficient: Array, term: Array) -> Array:
     if not infinite.any():
         return np.asarray(coefficient * term)
     return np.asarray(coefficient * np.where(infinite & (coefficient == 0), 0, term))
+
+
+def one_hot(
+    prediction: Array, target: Array, ignore_index: int | None, axis: int
+) -> tuple[Array, Array]:
+    """Probabilities of the target, which may be labels, and which rows are kept."""
+    if target.ndim == prediction.ndim:
+        return target, np.ones((), bool)
+    kept = np.expand_dims(target != ignore_index, axis)
+    label = np.where(kept, np.expand_dims(target, axis), 0).astype(np.intp)
+    hot = np.zeros_like(prediction)
+    np.put_along_axis(hot, label, 1, axis)
+    return hot, kept

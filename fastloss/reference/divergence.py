@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from fastloss.reference.array import Array, multiply
+from fastloss.reference.array import Array, multiply, one_hot
 
 __all__ = [
     "distillation",
@@ -72,7 +72,16 @@ def jensen_shannon(
     target_form: Form = "probabilities",
     axis: int = 1,
 ) -> Iterator[Array]:
-    """T^2 (b KL(q || M) + (1 - b) KL(P || M)) with P = softmax(z / T) and M = b q + (1 - b) P."""
+    """T^2 (b KL(q || M) + (1 - b) KL(P || M)) with P = softmax(z / T) and M = b q + (1 - b) P.
+
+    At b = 0 and 1 its limits divided by b (1 - b), which are those of the two directions.
+    """
+    if beta in (0, 1):
+        direction = reverse_kl_divergence if beta else distillation
+        yield from direction(
+            prediction, target, temperature=temperature, target_form=target_form, axis=axis
+        )
+        return
     p, log_p, q, log_q, axis = _sides(prediction, target, temperature, target_form, axis)
     mixture = beta * q + (1 - beta) * p
     log_mixture = np.logaddexp(math.log(beta) + log_q, math.log(1 - beta) + log_p)
@@ -108,12 +117,7 @@ def multiclass_brier(
 ) -> Iterator[Array]:
     """sum_k (softmax(z)_k - q_k)^2; a label stands for its one-hot q."""
     axis = axis if prediction.ndim > 1 else 0
-    kept = np.ones((), bool)
-    if target.ndim < prediction.ndim:
-        kept = np.expand_dims(target != ignore_index, axis)
-        label = np.where(kept, np.expand_dims(target, axis), 0).astype(np.intp)
-        target = np.zeros_like(prediction)
-        np.put_along_axis(target, label, 1, axis)
+    target, kept = one_hot(prediction, target, ignore_index, axis)
     p, _, q, _, axis = _sides(prediction, target, 1.0, "probabilities", axis)
     factor = 0.5 if half else 1
     yield factor * np.where(kept, (p - q) ** 2, 0).sum(axis)

@@ -1,13 +1,13 @@
 """Losses of many classes that compare logits: margins, sums of binary losses, sparse maps."""
 
 import dataclasses
-import re
 from collections.abc import Iterator
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from fastloss.losses.base import snake_case
 from fastloss.reference import binary as binary_losses
 from fastloss.reference.array import Array
 from fastloss.reference.distribution import joined, split
@@ -33,11 +33,11 @@ def one_versus_all(
     prediction: Array,
     target: Array,
     *,
-    binary: Any = "binary_cross_entropy",
     class_weight: npt.ArrayLike | None = None,
     ignore_index: int = -100,
     empty: Literal["nan", "zero"] = "nan",
     axis: int = 1,
+    binary: Any = "binary_cross_entropy",
 ) -> Iterator[Array]:
     """w_y sum_k f(z_k, [k = y]), f a binary loss or its name."""
     rows, weight = _rows(prediction, target, class_weight, ignore_index, axis)
@@ -50,11 +50,11 @@ def ordinal(
     prediction: Array,
     target: Array,
     *,
-    binary: Any = "binary_cross_entropy",
     class_weight: npt.ArrayLike | None = None,
     ignore_index: int = -100,
     empty: Literal["nan", "zero"] = "nan",
     axis: int = 1,
+    binary: Any = "binary_cross_entropy",
 ) -> Iterator[Array]:
     """w_y sum_k f(z_k, [y > k]), f a binary loss or its name."""
     rows, weight = _rows(prediction, target, class_weight, ignore_index, axis)
@@ -66,11 +66,11 @@ def crammer_singer(
     prediction: Array,
     target: Array,
     *,
-    margin: float = 1.0,
     class_weight: npt.ArrayLike | None = None,
     ignore_index: int = -100,
     empty: Literal["nan", "zero"] = "nan",
     axis: int = 1,
+    margin: float = 1.0,
 ) -> Iterator[Array]:
     """w_y max(0, margin + max_{k != y} z_k - z_y)."""
     rows, weight = _rows(prediction, target, class_weight, ignore_index, axis)
@@ -81,11 +81,11 @@ def categorical_hinge(
     prediction: Array,
     target: Array,
     *,
-    margin: float = 1.0,
     class_weight: npt.ArrayLike | None = None,
     ignore_index: int = -100,
     empty: Literal["nan", "zero"] = "nan",
     axis: int = 1,
+    margin: float = 1.0,
 ) -> Iterator[Array]:
     """w_y max(0, margin + max(0, max_{k != y} z_k) - z_y)."""
     rows, weight = _rows(prediction, target, class_weight, ignore_index, axis)
@@ -110,12 +110,12 @@ def multi_margin(
     prediction: Array,
     target: Array,
     *,
-    p: int = 1,
-    margin: float = 1.0,
     class_weight: npt.ArrayLike | None = None,
     ignore_index: int = -100,
     empty: Literal["nan", "zero"] = "nan",
     axis: int = 1,
+    p: int = 1,
+    margin: float = 1.0,
 ) -> Iterator[Array]:
     """w_y / K sum_{k != y} max(0, margin - (z_y - z_k))^p."""
     rows, weight = _rows(prediction, target, class_weight, ignore_index, axis)
@@ -218,9 +218,7 @@ def _weighted(
 def _binary(binary: Any, rows: Array, positive: Array) -> Iterator[Array]:
     name, parameters, low = binary, {}, 0.0
     if not isinstance(binary, str):
-        name = re.sub(
-            r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", type(binary).__name__
-        ).lower()
+        name = snake_case(type(binary).__name__)
         parameters = {f.name: getattr(binary, f.name) for f in dataclasses.fields(binary)}
         del parameters["reduction"]
         low = max(binary.target_domain[0], -1.0)

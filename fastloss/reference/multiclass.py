@@ -6,9 +6,10 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from fastloss.reference.array import Array, multiply
+from fastloss.reference.array import Array, multiply, one_hot
 
 __all__ = [
+    "bi_tempered_logistic",
     "cross_entropy",
     "generalized_cross_entropy",
     "negative_log_likelihood",
@@ -59,10 +60,8 @@ def cross_entropy(
     else:
         own = (_along(axis, logits.ndim, weight) * target).sum(axis, keepdims=True)
     factor = (z_loss * own).astype(prediction.dtype)
-    top = logits.max(axis, keepdims=True)
-    exponential = np.exp(logits - top)
-    total = exponential.sum(axis, keepdims=True)
-    log_total = top + np.log(total)
+    _, exponential, total = _softmax(logits, axis)
+    log_total = logits.max(axis, keepdims=True) + np.log(total)
     p = exponential / total
     yield next(steps) + multiply(factor, log_total**2).squeeze(axis)
     pull = 2 * multiply(factor, log_total)
@@ -196,6 +195,41 @@ def symmetric_cross_entropy(
     yield from _of_label_probability(prediction, target, class_weight, ignore_index, axis, formula)
 
 
+def bi_tempered_logistic(
+    prediction: Array,
+    target: Array,
+    *,
+    t1: float = 0.8,
+    t2: float = 1.2,
+    label_smoothing: float = 0.0,
+    ignore_index: int = -100,
+    empty: Literal["nan", "zero"] = "nan",
+    axis: int = 1,
+) -> Iterator[Array]:
+    """sum_k y_k (log_t1 y_k - log_t1 P_k) - (y_k^(2 - t1) - P_k^(2 - t1)) / (2 - t1).
+
+    y is the target, smoothed, and P = exp_t2(z - lambda) with the lambda that makes it sum to 1.
+    """
+    axis = axis if prediction.ndim > 1 else 0
+    goal, kept = one_hot(prediction, target, ignore_index, axis)
+    goal = (1 - label_smoothing) * goal + label_smoothing / prediction.shape[axis]
+    p = _tempered_softmax(prediction, t2, axis)
+    with np.errstate(divide="ignore"):
+        logarithms = _tempered_log(goal, t1) - _tempered_log(p, t1)
+    terms = multiply(goal, logarithms) - (goal ** (2 - t1) - p ** (2 - t1)) / (2 - t1)
+    yield np.where(kept, terms, 0).sum(axis)
+
+    pull, spread = (p - goal) * p ** (t2 - t1), p**t2
+    pulls, spreads = pull.sum(axis, keepdims=True), spread.sum(axis, keepdims=True)
+    share = spread / spreads
+    yield np.where(kept, pull - share * pulls, 0)
+
+    bend = (1 + t2 - t1) * p ** (2 * t2 - t1) - (t2 - t1) * goal * p ** (2 * t2 - t1 - 1)
+    bend = bend - t2 * p ** (2 * t2 - 1) * pulls / spreads
+    others = bend.sum(axis, keepdims=True) - bend
+    yield np.where(kept, bend * (1 - share) ** 2 + share**2 * others, 0)
+
+
 def negative_log_likelihood(
     prediction: Array,
     target: Array,
@@ -208,13 +242,36 @@ def negative_log_likelihood(
     """-w_y x_y of the log-probabilities x and the label y."""
     axis = axis if prediction.ndim > 1 else 0
     kept = target != ignore_index
-    label = np.expand_dims(np.where(kept, target, 0).astype(np.intp), axis)
+    label = _label(target, kept, axis)
     weight = label_weight(target, kept, class_weight).astype(prediction.dtype)
     yield -multiply(weight, np.take_along_axis(prediction, label, axis).squeeze(axis))
     gradient = np.zeros_like(prediction)
     np.put_along_axis(gradient, label, -np.expand_dims(weight, axis), axis)
     yield gradient
     yield np.zeros_like(prediction)
+
+
+def _tempered_log(x: Array, t: float) -> Array:
+    return np.asarray(np.log(x) if t == 1 else (x ** (1 - t) - 1) / (1 - t))
+
+
+def _tempered_softmax(logits: Array, t: float, axis: int) -> Array:
+    """By Newton's method: on the logarithm of the sum for t = 1, on its power 1 - t above."""
+    fall = logits.max(axis, keepdims=True) - logits
+    shift = np.zeros_like(fall.max(axis, keepdims=True))
+    small = np.sqrt(np.finfo(logits.dtype).eps) / 16
+    last = False
+    for _ in range(100):
+        base = 1 + (t - 1) * (shift + fall)
+        p = np.exp(-shift - fall) if t == 1 else base ** (1 / (1 - t))
+        if last:
+            break
+        total = p.sum(axis, keepdims=True)
+        growth = np.log(total) if t == 1 else (total ** (t - 1) - 1) / (t - 1)
+        step = total * growth / (p**t).sum(axis, keepdims=True)
+        last = not (abs(step) > small * base.min(axis, keepdims=True)).any()
+        shift = shift + step
+    return np.asarray(p)
 
 
 def label_weight(target: Array, kept: Array, class_weight: npt.ArrayLike | None) -> Array:
@@ -235,14 +292,12 @@ def _of_labels(
     axis: int,
 ) -> Iterator[Array]:
     kept = target != ignore_index
-    label = np.expand_dims(np.where(kept, target, 0).astype(np.intp), axis)
+    label = _label(target, kept, axis)
     hard = (1 - smoothing) * np.expand_dims(label_weight(target, kept, weight), axis)
     soft = _along(axis, logits.ndim, share)
     ignored = np.expand_dims(~kept, axis)
 
-    shifted = logits - logits.max(axis, keepdims=True)
-    exponential = np.exp(shifted)
-    total = exponential.sum(axis, keepdims=True)
+    shifted, exponential, total = _softmax(logits, axis)
     log_total = np.log(total)
     value = multiply(hard, log_total - np.take_along_axis(shifted, label, axis))
     if smoothing:
@@ -281,15 +336,13 @@ def _of_label_probability(
         yield from _of_expected_label(logits, target, class_weight, axis, formula, factor)
         return
     kept = target != ignore_index
-    label = np.expand_dims(np.where(kept, target, 0).astype(np.intp), axis)
+    label = _label(target, kept, axis)
     weight = np.expand_dims(label_weight(target, kept, class_weight), axis).astype(logits.dtype)
     factor = np.broadcast_to(np.asarray(factor, logits.dtype), logits.shape[axis])
     weight = weight * factor[label]
     ignored = np.expand_dims(~kept, axis)
 
-    shifted = logits - logits.max(axis, keepdims=True)
-    exponential = np.exp(shifted)
-    total = exponential.sum(axis, keepdims=True)
+    shifted, exponential, total = _softmax(logits, axis)
     others = exponential.copy()
     np.put_along_axis(others, label, 0, axis)
     p = np.take_along_axis(exponential, label, axis) / total
@@ -317,9 +370,7 @@ def _of_expected_label(
     if class_weight is not None:
         weight = weight * np.asarray(class_weight, logits.dtype)
     mass = _along(axis, logits.ndim, weight) * target
-    shifted = logits - logits.max(axis, keepdims=True)
-    exponential = np.exp(shifted)
-    total = exponential.sum(axis, keepdims=True)
+    shifted, exponential, total = _softmax(logits, axis)
     p, rest = exponential / total, (total - exponential) / total
     value, pull, slope = formula(p, shifted - np.log(total), rest)
     yield multiply(mass, value).sum(axis)
@@ -335,14 +386,24 @@ def _of_probabilities(
     coefficient = (1 - smoothing) * _along(axis, logits.ndim, weight) * target
     coefficient = coefficient + _along(axis, logits.ndim, share)
 
-    shifted = logits - logits.max(axis, keepdims=True)
-    exponential = np.exp(shifted)
-    total = exponential.sum(axis, keepdims=True)
+    shifted, exponential, total = _softmax(logits, axis)
     yield multiply(coefficient, np.log(total) - shifted).sum(axis)
     mass = coefficient.sum(axis, keepdims=True)
     gradient = exponential * (mass / total)
     yield gradient - coefficient
     yield gradient * (1 - exponential / total)
+
+
+def _softmax(logits: Array, axis: int) -> tuple[Array, Array, Array]:
+    """Logits below the largest, their exponentials, and the sum of these."""
+    shifted = logits - logits.max(axis, keepdims=True)
+    exponential = np.exp(shifted)
+    return shifted, exponential, exponential.sum(axis, keepdims=True)
+
+
+def _label(target: Array, kept: Array, axis: int) -> Array:
+    """Where the labels are along the axis; 0 in a row that is not kept."""
+    return np.expand_dims(np.where(kept, target, 0).astype(np.intp), axis)
 
 
 def _along(axis: int, ndim: int, vector: Array) -> Array:

@@ -9,6 +9,7 @@ from typing import Any
 
 from mpmath import mp, mpf  # type: ignore[import-untyped]
 
+from mpmath_truth.multiclass import nothing, probabilities
 from mpmath_truth.terms import Number, Sum, Truth, sum_of
 
 # Of log p, 1 - p and log q: the term, the pull and the bend of one class.
@@ -56,6 +57,11 @@ def jensen_shannon(
     target_form: str,
     axis: int,
 ) -> Truth:
+    if beta in (0, 1):
+        direction = reverse_kl_divergence if beta else distillation
+        return direction(
+            prediction, target, temperature=temperature, target_form=target_form, axis=axis
+        )
     b = mpf(beta)
 
     def terms(log_p: Number, rest: Number, log_q: Number) -> tuple[Number, Number, Number]:
@@ -88,11 +94,9 @@ def multiclass_brier(
     empty: str,
     axis: int,
 ) -> Truth:
-    if not isinstance(target, Sequence):
-        if target == ignore_index:
-            zeros = [sum_of(mpf(0)) for _ in prediction]
-            return Truth(sum_of(mpf(0)), zeros, zeros)
-        target = [mpf(k == target) for k in range(len(prediction))]
+    if target == ignore_index:
+        return nothing(len(prediction))
+    target = probabilities(target, len(prediction))
     factor = mpf(1) if half else mpf(2)
 
     def terms(log_p: Number, rest: Number, log_q: Number) -> tuple[Number, Number, Number]:

@@ -30,6 +30,19 @@ def softmax(prediction: Sequence[Number]) -> Softmax:
     return Softmax(top, fall, p, rest, noise, mp.fsum(a * b for a, b in zip(p, fall, strict=True)))
 
 
+def probabilities(target: Any, classes: int) -> list[Number]:
+    """Those of a target that may be a label."""
+    if isinstance(target, Sequence):
+        return list(target)
+    return [mpf(k == target) for k in range(classes)]
+
+
+def nothing(classes: int) -> Truth:
+    """Of a row that is ignored."""
+    zeros = [sum_of(mpf(0)) for _ in range(classes)]
+    return Truth(sum_of(mpf(0)), zeros, zeros)
+
+
 Formula = Callable[[Number, Number, Number], tuple[Sum, Sum, Sum]]
 
 
@@ -78,12 +91,9 @@ def of_target(
 ) -> Truth:
     """f(p) of the label's probability, or its expectation over labels with the target's."""
     classes = range(len(prediction))
-    if not isinstance(target, Sequence):
-        if target == ignore_index:
-            zeros = [sum_of(mpf(0)) for _ in classes]
-            return Truth(sum_of(mpf(0)), zeros, zeros)
-        target = [mpf(k == target) for k in classes]
-    mass = list(target)
+    mass = probabilities(target, len(prediction))
+    if target == ignore_index:
+        return nothing(len(prediction))
     for k in classes:
         mass[k] *= 1 if class_weight is None else mpf(class_weight[k])
         mass[k] *= mpf(factor[k] if isinstance(factor, tuple) else factor)
@@ -252,6 +262,158 @@ def symmetric_cross_entropy(
     return of_target(prediction, target, formula, class_weight, ignore_index)
 
 
+class Tempered(NamedTuple):
+    """Probabilities exp_t(z - lambda) of a row, and how the rounding of logits reaches them."""
+
+    depth: list[Number]  # -log p
+    base: list[Number]  # p^(1 - t)
+    p: list[Number]
+    rest: Number  # the sum of all p but one maximal
+    noise: list[Number]  # ulp of each p: -log p is an exponent, and lambda moves with the sum
+    top: int
+
+
+def tempered_softmax(prediction: Sequence[Number], t: float) -> Tempered:
+    tail = mpf(t) - 1
+    largest = max(prediction)
+    top = list(prediction).index(largest)
+    fall = [largest - z for z in prediction]
+    shift = mpf(0)
+    while True:
+        base = [1 + tail * (shift + f) for f in fall]
+        pairs = list(zip(fall, base, strict=True))
+        p = [mp.exp(-shift - f) if not tail else b ** (-1 / tail) for f, b in pairs]
+        rest = mp.fsum(p[:top] + p[top + 1 :])
+        total = rest + p[top]
+        powers = mp.fsum(q / b for q, b in zip(p, base, strict=True))
+        step = total * (mp.expm1(tail * mp.log(total)) / tail if tail else mp.log(total)) / powers
+        if abs(step) < 10 * mp.eps * base[top]:
+            break
+        shift += step
+    depth = [(mp.log(b) / tail if tail else shift + f) for f, b in zip(fall, base, strict=True)]
+    depth[top] = -mp.log1p(-rest)
+    stir = mp.fsum(q * (1 + d) for q, d in zip(p, depth, strict=True)) / powers
+    noise = [q * (1 + d + stir / b) for q, d, b in zip(p, depth, base, strict=True)]
+    noise[top] = rest + mp.fsum(noise[:top] + noise[top + 1 :])
+    return Tempered(depth, base, p, rest, noise, top)
+
+
+def tempered_divergence(x: Number, log_goal: Number, order: Number) -> tuple[Number, Number]:
+    """The integral of (y - r) r^(order - 1) from P to y, x = log(P / y), and its terms' size."""
+    if abs(x) < 1e-12:
+        found = x**2 / 2 + (1 + 2 * order) * x**3 / 6
+        return mp.exp((1 + order) * log_goal) * found, mp.exp((1 + order) * log_goal) * found
+    above = mp.expm1((1 + order) * x) / (1 + order)
+    below = mp.expm1(order * x) / order if order else x
+    scale = mp.exp((1 + order) * log_goal)
+    found = scale * (above - below)
+    # Near 0 it is a series whose terms do not cancel.
+    return found, found if abs(x) <= 0.5 else scale * (abs(above) + abs(below))
+
+
+def bi_tempered_logistic(
+    prediction: Sequence[Number],
+    target: Any,
+    *,
+    t1: float,
+    t2: float,
+    label_smoothing: float,
+    ignore_index: int,
+    empty: str,
+    axis: int,
+) -> Truth:
+    count = len(prediction)
+    classes = range(count)
+    if target == ignore_index:
+        return nothing(count)
+    smoothing = mpf(label_smoothing)
+    goal = [(1 - smoothing) * q + smoothing / count for q in probabilities(target, count)]
+    row = tempered_softmax(prediction, t2)
+    top, p, noise, base = row.top, row.p, row.noise, row.base
+    order, tail, gap = 1 - mpf(t1), mpf(t2) - 1, mpf(t2) - mpf(t1)
+
+    values, room = [], []
+    for k in classes:
+        if not goal[k]:
+            values.append(mp.exp(-(1 + order) * row.depth[k]) / (1 + order))
+            room.append(values[k] + mp.exp(-order * row.depth[k]) * noise[k])
+            continue
+        log_goal = mp.log(goal[k])
+        x = -row.depth[k] - log_goal
+        found, size = tempered_divergence(x, log_goal, order)
+        # By how much P moves it, and a smoothed y.
+        slope = abs(p[k] - goal[k]) * mp.exp(-order * row.depth[k])
+        relative = 1 + row.depth[k] if not p[k] else noise[k] / p[k]
+        size += slope * (relative + abs(log_goal))
+        size += mp.exp(order * log_goal) * goal[k] * abs(x) * bool(smoothing)
+        values.append(found)
+        room.append(size)
+    value = Sum(mp.fsum(values), mp.fsum(room), 4 * count)
+
+    # Slopes with respect to P are (P - y) P^-t1; s and w are that and 1 times P^t2.
+    relative = [n / q for n, q in zip(noise, p, strict=True)]
+    power = [mp.exp(-gap * d) for d in row.depth]
+    lead = [q - y for q, y in zip(p, goal, strict=True)]
+    lead[top] = 1 - goal[top] - row.rest
+    lead_room = [n + y for n, y in zip(noise, goal, strict=True)]
+    lead_room[top] = 1 - goal[top] + noise[top] if p[top] > 0.5 else p[top] + goal[top]
+    s = [q / b for q, b in zip(p, base, strict=True)]
+    s_room = [t2 * n / b for n, b in zip(noise, base, strict=True)]
+    total = mp.fsum(s)
+    w = [one * a for one, a in zip(lead, power, strict=True)]
+    w_room = [
+        a * (size + abs(one) * gap * n)
+        for one, size, a, n in zip(lead, lead_room, power, relative, strict=True)
+    ]
+    origin, origin_room = mpf(0), mpf(0)
+    if 2 * s[top] > total:
+        # The slope of the class with most of the share is taken from all.
+        origin, origin_room = w[top] / s[top], w_room[top] / s[top]
+        w = [x - origin * y for x, y in zip(w, s, strict=True)]
+        w_room = [
+            x + abs(origin) * r + origin_room * y for x, r, y in zip(w_room, s_room, s, strict=True)
+        ]
+        w[top] = w_room[top] = mpf(0)
+    mean = mp.fsum(w) / total
+    mean_room = mp.fsum(w_room) / total + abs(mean) * mp.fsum(s_room) / total
+    floor = 8 * (1 + abs(origin) + abs(mean))
+    gradient = [
+        Sum(w[k] - s[k] * mean, w_room[k] + s_room[k] * abs(mean) + s[k] * mean_room, floor)
+        for k in classes
+    ]
+
+    bend, bend_room = [], []
+    for k in classes:
+        terms = (
+            (1 + gap) * s[k] * power[k],
+            -gap * goal[k] * power[k] / base[k],
+            -t2 * (origin + mean) * s[k] / base[k],
+        )
+        bend.append(mp.fsum(terms))
+        size = mp.fsum(abs(x) for x in terms) * (1 + (1 + gap + tail) * relative[k])
+        bend_room.append(size + t2 * (origin_room + mean_room) * s[k] / base[k])
+    share = [x / total for x in s]
+    stir = mp.fsum(s_room) / total
+    share_room = [r / total + x * stir for r, x in zip(s_room, share, strict=True)]
+
+    def others(numbers: list[Number], k: int, whole: Number) -> Number:
+        # Those of the largest class's others may be as small as nothing beside it.
+        return mp.fsum(numbers[:k] + numbers[k + 1 :]) if k == top else whole - numbers[k]
+
+    wholes = [mp.fsum(x) for x in (share, share_room, bend, bend_room)]
+    hessian = []
+    for k in classes:
+        left, left_room, rest, rest_room = (
+            others(numbers, k, whole)
+            for numbers, whole in zip((share, share_room, bend, bend_room), wholes, strict=True)
+        )
+        left_room = left + left_room if k == top else share_room[k]
+        size = bend_room[k] * left**2 + 2 * abs(bend[k]) * left * left_room
+        size += share[k] ** 2 * rest_room + 2 * share[k] * share_room[k] * abs(rest)
+        hessian.append(Sum(bend[k] * left**2 + share[k] ** 2 * rest, size, floor))
+    return Truth(value, gradient, hessian)
+
+
 def cross_entropy(
     prediction: Sequence[Number],
     target: Any,
@@ -267,11 +429,9 @@ def cross_entropy(
 ) -> Truth:
     classes = range(len(prediction))
     soft = isinstance(target, Sequence) or label_smoothing > 0
-    if not isinstance(target, Sequence):
-        if target == ignore_index:
-            zeros = [sum_of(mpf(0)) for _ in classes]
-            return Truth(sum_of(mpf(0)), zeros, zeros)
-        target = [mpf(k == target) for k in classes]
+    if target == ignore_index:
+        return nothing(len(prediction))
+    target = probabilities(target, len(prediction))
     prior = [1 / mpf(len(target)) for _ in target] if prior is None else prior
     smooth = [
         q * (1 - mpf(label_smoothing)) + mpf(label_smoothing) * r

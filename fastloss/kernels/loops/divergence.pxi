@@ -3,7 +3,7 @@
 # the bend b = P a', of derivatives with respect to P. With c = 1 - P, and sums over j
 #   gradient  c a - P sum_{j != k} a_j
 #   Hessian   c (c b - P sum a_j) + P^2 sum_{j != k} b_j
-#   its product with v, where u = v - P.v:  (b - P sum a_j) u - P sum b_j u_j
+#   its product with v, where u = v - P.v:  c b u - P (u sum a_j + sum_{j != k} b_j u_j)
 # in which nothing cancels but what does so by nature: for the class with most of the probability c and
 # the sums over others are just that. The value is multiplied by T^2, so that the gradient keeps its scale;
 # the gradient is then T times the above, and the Hessian itself.
@@ -94,10 +94,16 @@ cdef void $loop_row(const ClassTile* tile) noexcept nogil:
         for k in range(classes):
             gradient[k] = (tangent[k] - tangent[top]) - a
             fall[k] = bend[k] * gradient[k]
-        b = <real>row_sum(fall, classes)
+        b = fall[top]
+        fall[top] = 0.0
+        bend_rest = row_sum(fall, classes)
+        fall[top] = b
+        b = <real>(bend_rest + b)
         for k in range(classes):
             p = e[k] * inverse
-            gradient[k] = weight * ((bend[k] - p * pull_sum) * gradient[k] - p * b)
+            complement = (rest if e[k] == 1.0 else total - e[k]) * inverse
+            g = <real>bend_rest if k == top else b - fall[k]
+            gradient[k] = weight * (complement * fall[k] - p * (pull_sum * gradient[k] + g))
         return
     if hessian != NULL:
         for k in range(classes):

@@ -150,14 +150,14 @@ cdef inline double simplex_threshold(double* x, Py_ssize_t n, bint squared) noex
 
 
 cdef inline void entmax_loss(const ClassTile* tile, bint squared, real* value, real* gradient,
-                             real* spread) noexcept nogil:
+                             real* spread, real* bend) noexcept nogil:
     # With r = max(0, x - tau) and P = r (sparsemax; x = z - max z) or r^2 (entmax-1.5; half of that)
     # the Fenchel-Young loss is a sum of what is not negative:
     #   sparsemax   1/2 ((1 - P_y)^2 + sum_{k != y} P_k^2) + max(0, tau - x_y)
     #   entmax-1.5  2/3 ((1 - r_y)^2 (2 + r_y) + sum_{k != y} r_k^3) + 2 max(0, tau - x_y)
     # with 1 - P_y the sum of the others.
     cdef const real* z = <const real*>tile.logits
-    cdef double* x = <double*>line_of_doubles(scratch_row(tile, 1))
+    cdef double* x = <double*>line_of_doubles(scratch_row(tile, 2))
     cdef Py_ssize_t label = tile.row_label
     cdef Py_ssize_t k, n = 0
     cdef double m = row_maximum(z, tile.classes)
@@ -183,6 +183,7 @@ cdef inline void entmax_loss(const ClassTile* tile, bint squared, real* value, r
         if k != label:
             add_exactly(&rest, &rest_error, p)
             add_exactly(&sum_of_powers, &powers_error, p * r)
+    memcpy(bend, spread, tile.classes * sizeof(real))
     rest += rest_error
     sum_of_powers += powers_error
     at_label = scale * (z[label] - m) - tau
@@ -239,9 +240,9 @@ cdef inline void multilabel_margin_loss(const ClassTile* tile, real* value,
     # their distance, so only what is positive is added. How often a class counts is found by bisection.
     cdef const real* z = <const real*>tile.logits
     cdef const real* target = <const real*>tile.probabilities
-    cdef real* times = scratch_row(tile, 1)
-    cdef real* members = scratch_row(tile, 2)
-    cdef real* others = scratch_row(tile, 3)
+    cdef real* times = scratch_row(tile, 2)
+    cdef real* members = scratch_row(tile, 3)
+    cdef real* others = scratch_row(tile, 4)
     cdef Py_ssize_t n_members = 0, n_others = 0, active = 0
     cdef Py_ssize_t i, k, low, high
     cdef double level = 0, level_error = 0, total = 0, error = 0
@@ -297,3 +298,159 @@ cdef inline void multilabel_margin_loss(const ClassTile* tile, real* value,
                     low = i + 1
             gradient[k] = <real>(inverse * (n_members - low))
     value[0] = <real>(total * inverse + no_number(z, tile.classes))
+
+
+cdef inline void tempered_powers(in_array fall_, Py_ssize_t n, real shift, real tail,
+                                 out_array depth_, out_array p_, out_array s_) noexcept nogil:
+    # Of p = exp_t(-x), t = 1 + tail and x = shift + fall: -log p = log(1 + tail x) / tail, p, and its
+    # power t, which is p / (1 + tail x).
+    cdef const real* fall = <const real*>fall_
+    cdef real* depth = <real*>depth_
+    cdef real* p = <real*>p_
+    cdef real* s = <real*>s_
+    cdef real x
+    cdef Py_ssize_t k
+    if tail == 0.0:
+        for k in range(n):
+            depth[k] = shift + fall[k]
+            p[k] = exp_nonpositive(-depth[k])
+            s[k] = p[k]
+        return
+    for k in range(n):
+        x = tail * (shift + fall[k])
+        depth[k] = log1p(x) / tail
+        p[k] = exp_nonpositive(-depth[k])
+        s[k] = p[k] / (1.0 + x)
+
+
+cdef inline real tempered_softmax(const real* fall, Py_ssize_t n, Py_ssize_t top, real tail,
+                                  real* depth, real* p, real* s) noexcept nogil:
+    # P = exp_t(-(shift + fall)) with the shift that makes it sum to 1, as -log P, P and P^t; returns
+    # 1 - P of `top`, whose fall is 0. With G the sum that a shift gives, G^-tail is concave (a mean of
+    # 1 + tail (shift + fall) of negative order), and a line where all falls are equal: Newton's steps
+    # on it begin at 0, go up, and never pass the solution. For t = 1 the first is exact. One that is e
+    # times 1 + tail shift leaves an error of t / 2 e^2 of that at most: the next would change nothing.
+    cdef real shift = 0.0
+    cdef real rest, excess, growth, step, base, at_top
+    cdef bint last = False
+    cdef Py_ssize_t turn
+    for turn in range(100):
+        tempered_powers(fall, n, shift, tail, depth, p, s)
+        at_top = p[top]
+        p[top] = 0.0
+        rest = <real>row_sum(p, n)
+        p[top] = at_top
+        if last:
+            break
+        excess = rest + expm1(-depth[top])
+        growth = log1p(excess)
+        if tail > 0.0:
+            growth = expm1(tail * growth) / tail
+        step = (1.0 + excess) * growth / <real>row_sum(s, n)
+        base = 1.0 + tail * shift
+        last = not (1.0 + tail) * (step / base) * (step / base) > 1.4e-17
+        shift = larger(shift + step, 0.0)
+    if rest < 0.5:
+        p[top] = 1.0 - rest
+        depth[top] = -log1p(-rest)
+    return rest
+
+
+cdef inline real power_logarithm(real order, real x) noexcept nogil:
+    # (e^(order x) - 1) / order
+    return x if order == 0.0 else expm1(order * x) / order
+
+
+cdef inline real tempered_divergence(real p, real depth, real goal, real order) noexcept nogil:
+    # The integral of (goal - r) r^(order - 1) from p = exp(-depth) to goal, which is not negative: with
+    # x = log(p / goal) and L the logarithm above goal^(order + 1) (L(order + 1, x) - L(order, x)).
+    # About 0 the difference is a series in x^n / n!, with sums of powers of both orders.
+    cdef real above = 1.0 + order
+    cdef real log_goal, x, term, factor, power, total
+    cdef Py_ssize_t n
+    if not goal > 0.0:
+        return exp_nonpositive(-above * depth) / above
+    log_goal = log(goal)
+    x = -depth - log_goal
+    if x > 0.5:
+        return exp_nonpositive(-order * depth) * (
+            goal * power_logarithm(order, -x) - p * power_logarithm(above, -x))
+    if fabs(x) <= 0.5:
+        total = 0.0
+        factor = 1.0
+        power = 1.0
+        term = 0.5 * x * x
+        for n in range(3, 24):
+            total += factor * term
+            power *= order
+            factor = above * factor + power
+            term *= x / <real>n
+    else:
+        total = power_logarithm(above, x) - power_logarithm(order, x)
+    return exp(above * log_goal) * total
+
+
+cdef inline void tempered_loss(const ClassTile* tile, double t1, double t2, real* value,
+                               real* gradient, real* spread, real* bend) noexcept nogil:
+    # In double for either type. Of the divergence's slopes f_k = (P_k - y_k) P_k^-t1 with respect to P
+    # the gradient is s (f - q.f), with s = P^t2 and q = s / sum s, and
+    #   bend  (1 + t2 - t1) s P^(t2 - t1) - (t2 - t1) y P^(2 t2 - t1 - 1) - t2 q.f s P^(t2 - 1)
+    # The slope of a class with most of the share is taken from all, lest they cancel.
+    cdef const real* z = <const real*>tile.logits
+    cdef const real* target = <const real*>tile.probabilities
+    cdef Py_ssize_t classes = tile.classes
+    cdef double* fall = line_of_doubles(scratch_row(tile, 2))
+    cdef double* depth = fall + classes
+    cdef double* p = depth + classes
+    cdef double* s = p + classes
+    cdef real* goal = bend
+    cdef real keep = 1 - tile.smoothing
+    cdef real share = tile.smoothing / classes
+    cdef real m = row_maximum(z, classes)
+    cdef double tail = t2 - 1
+    cdef double order = 1 - t1
+    cdef double gap = t2 - t1
+    cdef double rest, total, lead, origin, mean, reach
+    cdef Py_ssize_t k, top = 0
+    while top < classes - 1 and z[top] != m:
+        top += 1
+    for k in range(classes):
+        fall[k] = <double>m - <double>z[k]
+    rest = tempered_softmax_f64(fall, classes, top, tail, depth, p, s)
+    for k in range(classes):
+        goal[k] = label_mass(target, keep, share, NULL, NULL, k)
+    total = no_number(z, classes)
+    if target == NULL:
+        goal[tile.row_label] += keep
+    else:
+        total += no_number(target, classes)
+    if target == NULL and share == 0:
+        for k in range(classes):
+            fall[k] = exp_nonpositive_f64(-(1 + order) * depth[k]) / (1 + order)
+        k = tile.row_label
+        fall[k] = tempered_divergence_f64(p[k], depth[k], 1, order)
+    else:
+        for k in range(classes):
+            fall[k] = tempered_divergence_f64(p[k], depth[k], goal[k], order)
+    value[0] = <real>(total + row_sum_f64(fall, classes))
+    if tile.gradient == NULL:
+        return
+    total = row_sum_f64(s, classes)
+    origin = 0
+    if 2 * s[top] > total:
+        lead = (1 - <double>goal[top]) - rest if p[top] > 0.5 else p[top] - goal[top]
+        origin = lead * exp_f64(t1 * depth[top])
+    for k in range(classes):
+        # Of an infinite logit too the power 0 is 1.
+        reach = 1e300 if depth[k] > 1e300 else depth[k]
+        depth[k] = exp_nonpositive_f64(-gap * reach)
+        fall[k] = (p[k] - goal[k]) * depth[k] - s[k] * origin
+        p[k] = exp_nonpositive_f64(-tail * reach)
+    if 2 * s[top] > total:
+        fall[top] = 0
+    mean = row_sum_f64(fall, classes) / total
+    for k in range(classes):
+        gradient[k] = <real>(fall[k] - s[k] * mean)
+        spread[k] = <real>s[k]
+        bend[k] = <real>(s[k] * ((1 + gap) * depth[k] - t2 * (origin + mean) * p[k])
+                         - gap * goal[k] * depth[k] * p[k])
