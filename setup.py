@@ -91,7 +91,7 @@ def extensions() -> list[Extension]:
     write(GENERATED / "level.pxi", expand())
     # A directive only counts at the head of a module, not in what it includes.
     stub = '# cython: freethreading_compatible = True\ninclude "level.pxi"\n'
-    sources = {name: str(KERNELS / f"{name}.pyx") for name in ("cpu", "driver", "xla")}
+    sources = {name: str(KERNELS / f"{name}.pyx") for name in ("cpu", "dlpack", "driver", "xla")}
     sources["level"] = write(GENERATED / "level.pyx", stub)
     # Modules built for other choices are out of date, though their sources are not; and whatever
     # is included makes a module out of date.

@@ -58,6 +58,8 @@ __all__ = [
     "multiclass_perceptron_loss",
     "multiclass_sparsemax_loss",
     "perceptron_loss",
+    "poly_loss_cross_entropy",
+    "ranking_softmax_loss",
     "safe_softmax_cross_entropy",
     "sigmoid_binary_cross_entropy",
     "sigmoid_focal_loss",
@@ -224,6 +226,23 @@ class _Call:
 
     # -- when XLA runs it --
 
+    def runner(self) -> Callable[[list[Any], list[Any]], None]:
+        """Return what fills the outputs: for the calls of small training loops without detours."""
+        function = getattr(self.loss, self.output)
+        if self.batch or not self.reduced or self.output == "hvp":
+            return self.run
+        if self.output == "value":
+
+            def run(inputs: list[Any], outputs: list[Any]) -> None:
+                outputs[0][()] = function(*inputs)
+
+        else:
+
+            def run(inputs: list[Any], outputs: list[Any]) -> None:
+                outputs[0][()], _ = function(*inputs, out=outputs[1])
+
+        return run
+
     def run(self, inputs: list[Any], outputs: list[Any]) -> None:
         """Fill the outputs."""
         prediction, target, *rest = inputs
@@ -268,6 +287,7 @@ class _Call:
 # another process has filled, so a text says all; but of a user's own functions it has only names.
 _texts: dict[_Call, str] = {}
 _calls: dict[bytes, _Call] = {}
+_runners: dict[bytes, Callable[[list[Any], list[Any]], None]] = {}
 
 
 def _text(call: _Call) -> str:
@@ -290,7 +310,10 @@ def _known(text: bytes) -> _Call:
 
 
 def _run(text: bytes, inputs: list[Any], outputs: list[Any]) -> None:
-    _known(text).run(inputs, outputs)
+    runner = _runners.get(text)
+    if runner is None:
+        runner = _runners[text] = _known(text).runner()
+    runner(inputs, outputs)
 
 
 # A custom call, not `jax.pure_callback`, which copies arrays and wakes threads. Value and gradient
@@ -507,6 +530,33 @@ def softmax_cross_entropy(
 def safe_softmax_cross_entropy(logits: Array, labels: Array) -> Array:
     """Return the same, as `optax.losses.safe_softmax_cross_entropy`."""
     return softmax_cross_entropy(logits, labels)
+
+
+def poly_loss_cross_entropy(
+    logits: Array, labels: Array, *, epsilon: float = 2.0, axis: int = -1, where: None = None
+) -> Array:
+    """Return the Poly-1 losses with probabilities, as `optax.losses.poly_loss_cross_entropy`.
+
+    `epsilon` is a number of at least -1, none that JAX traces.
+    """
+    of_rows = fl.Poly1(epsilon=epsilon, axis=_along(axis, where), reduction="none")
+    return loss(of_rows)(logits, labels)
+
+
+def ranking_softmax_loss(
+    logits: Array,
+    labels: Array,
+    *,
+    where: None = None,
+    weights: Array | None = None,
+    reduce_fn: Callable[[Array], Array] | None = jnp.mean,
+) -> Array:
+    """Return the softmax losses of lists, as `optax.losses.ranking_softmax_loss`."""
+    labels = labels.astype(logits.dtype)
+    found = softmax_cross_entropy(
+        logits, labels if weights is None else labels * weights, -1, where
+    )
+    return found if reduce_fn is None else reduce_fn(found)
 
 
 def softmax_cross_entropy_with_integer_labels(

@@ -12,7 +12,8 @@ numbers, to rounding; a compiled model is saved and loaded with its loss once th
 imported. A loss with its reduction is one operation, of :mod:`fastloss.torch`,
 :mod:`fastloss.tensorflow` or :mod:`fastloss.jax`; only labels and weights are ever converted.
 
-What differs, on purpose: probabilities outside [0, 1] and labels that are no class are errors.
+What differs, on purpose: probabilities outside [0, 1], negative counts and rates, and labels that
+are no class are errors.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import fastloss as fl
@@ -327,57 +328,52 @@ class Named(Loss):
         return {**shared, **{name: getattr(self, name) for name in sorted(own)}}
 
 
+class Plain(Named):
+    """A loss of Keras's without hyper-parameters."""
+
+    def __init__(
+        self,
+        reduction: Reduction = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: Any = None,
+    ) -> None:
+        name = name or snake_case(type(self).__name__)
+        super().__init__(self.computed(), reduction, name, dtype)
+
+    @staticmethod
+    def computed() -> fl.Loss:
+        """Return the loss of fastloss."""
+        raise NotImplementedError
+
+
 @register
-class MeanSquaredError(Named):
+class MeanSquaredError(Plain):
     """Keras's ``MeanSquaredError``: :class:`fastloss.SquaredError`."""
 
-    def __init__(
-        self,
-        reduction: Reduction = "sum_over_batch_size",
-        name: str = "mean_squared_error",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(fl.SquaredError(), reduction, name, dtype)
+    computed = staticmethod(fl.SquaredError)
 
 
 @register
-class MeanAbsoluteError(Named):
+class MeanAbsoluteError(Plain):
     """Keras's ``MeanAbsoluteError``: :class:`fastloss.AbsoluteError`."""
 
-    def __init__(
-        self,
-        reduction: Reduction = "sum_over_batch_size",
-        name: str = "mean_absolute_error",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(fl.AbsoluteError(), reduction, name, dtype)
+    computed = staticmethod(fl.AbsoluteError)
 
 
 @register
-class MeanAbsolutePercentageError(Named):
+class MeanAbsolutePercentageError(Plain):
     """Keras's ``MeanAbsolutePercentageError``: :class:`fastloss.AbsolutePercentageError`."""
 
-    def __init__(
-        self,
-        reduction: Reduction = "sum_over_batch_size",
-        name: str = "mean_absolute_percentage_error",
-        dtype: Any = None,
-    ) -> None:
-        loss = fl.AbsolutePercentageError(eps=keras.config.epsilon(), scale=100.0)
-        super().__init__(loss, reduction, name, dtype)
+    computed = staticmethod(
+        lambda: fl.AbsolutePercentageError(eps=keras.config.epsilon(), scale=100.0)
+    )
 
 
 @register
-class MeanSquaredLogarithmicError(Named):
+class MeanSquaredLogarithmicError(Plain):
     """Keras's ``MeanSquaredLogarithmicError``: :class:`fastloss.SquaredLogError`."""
 
-    def __init__(
-        self,
-        reduction: Reduction = "sum_over_batch_size",
-        name: str = "mean_squared_logarithmic_error",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(fl.SquaredLogError(lower=keras.config.epsilon()), reduction, name, dtype)
+    computed = staticmethod(lambda: fl.SquaredLogError(lower=keras.config.epsilon()))
 
 
 @register
@@ -396,46 +392,24 @@ class Huber(Named):
 
 
 @register
-class LogCosh(Named):
+class LogCosh(Plain):
     """Keras's ``LogCosh``: :class:`fastloss.LogCosh`."""
 
-    def __init__(
-        self,
-        reduction: Reduction = "sum_over_batch_size",
-        name: str = "log_cosh",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(fl.LogCosh(), reduction, name, dtype)
+    computed = staticmethod(fl.LogCosh)
 
 
 @register
-class Poisson(Named):
-    """Keras's ``Poisson``, of the rate itself: :class:`fastloss.Poisson` of its logarithm."""
+class Poisson(Plain):
+    """Keras's ``Poisson``, of the rate itself: :class:`fastloss.Poisson`."""
 
-    def __init__(
-        self,
-        reduction: Reduction = "sum_over_batch_size",
-        name: str = "poisson",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(fl.Poisson(), reduction, name, dtype)
-
-    def prepare(self, y_true: Any, y_pred: Any) -> tuple[Reductions, Any, Any]:
-        """Take logarithms."""
-        return self.reductions, y_true, ops.log(y_pred + keras.config.epsilon())
+    computed = staticmethod(lambda: fl.Poisson(link="identity", eps=keras.config.epsilon()))
 
 
 @register
-class KLDivergence(Named):
+class KLDivergence(Plain):
     """Keras's ``KLDivergence``, of probabilities: :class:`fastloss.KLDivergence`."""
 
-    def __init__(
-        self,
-        reduction: Reduction = "sum_over_batch_size",
-        name: str = "kl_divergence",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(fl.KLDivergence(axis=-1), reduction, name, dtype)
+    computed = staticmethod(lambda: fl.KLDivergence(axis=-1))
 
     def prepare(self, y_true: Any, y_pred: Any) -> tuple[Reductions, Any, Any]:
         """Clip both, and take logarithms of the prediction."""
@@ -444,7 +418,7 @@ class KLDivergence(Named):
         return self.reductions, y_true, ops.log(ops.clip(y_pred, epsilon, 1.0))
 
 
-class SignedLabels(Named):
+class SignedLabels(Plain):
     """A loss of labels -1 and 1, or 0 and 1 throughout."""
 
     def prepare(self, y_true: Any, y_pred: Any) -> tuple[Reductions, Any, Any]:
@@ -458,44 +432,54 @@ class SignedLabels(Named):
 class Hinge(SignedLabels):
     """Keras's ``Hinge``: :class:`fastloss.Hinge`."""
 
-    def __init__(
-        self,
-        reduction: Reduction = "sum_over_batch_size",
-        name: str = "hinge",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(fl.Hinge(labels="pm1"), reduction, name, dtype)
+    computed = staticmethod(lambda: fl.Hinge(labels="pm1"))
 
 
 @register
 class SquaredHinge(SignedLabels):
     """Keras's ``SquaredHinge``: :class:`fastloss.SquaredHinge`."""
 
-    def __init__(
-        self,
-        reduction: Reduction = "sum_over_batch_size",
-        name: str = "squared_hinge",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(fl.SquaredHinge(labels="pm1"), reduction, name, dtype)
+    computed = staticmethod(lambda: fl.SquaredHinge(labels="pm1"))
 
 
 @register
-class CategoricalHinge(Named):
+class CategoricalHinge(Plain):
     """Keras's ``CategoricalHinge``, of one-hot targets: :class:`fastloss.CategoricalHinge`."""
 
-    def __init__(
-        self,
-        reduction: Reduction = "sum_over_batch_size",
-        name: str = "categorical_hinge",
-        dtype: Any = None,
-    ) -> None:
-        loss = fl.CategoricalHinge(axis=-1, ignore_index=None)
-        super().__init__(loss, reduction, name, dtype)
+    computed = staticmethod(lambda: fl.CategoricalHinge(axis=-1, ignore_index=None))
 
     def prepare(self, y_true: Any, y_pred: Any) -> tuple[Reductions, Any, Any]:
         """Make labels of one-hot targets."""
         return self.reductions, ops.argmax(y_true, axis=-1), y_pred
+
+
+@register
+class CategoricalGeneralizedCrossEntropy(Named):
+    """Keras's ``CategoricalGeneralizedCrossEntropy``, of probabilities that it takes as they are.
+
+    The label's is picked by :class:`fastloss.NegativeLogLikelihood`, which knows a label that is no
+    class. Of logits it is ``Loss(fl.GeneralizedCrossEntropy(q=q))``.
+    """
+
+    def __init__(
+        self,
+        q: float = 0.5,
+        reduction: Reduction = "sum_over_batch_size",
+        name: str = "categorical_generalized_cross_entropy",
+        dtype: Any = None,
+    ) -> None:
+        if not 0 < q < 1:
+            raise ValueError(f"q must be in (0, 1), got {q}")
+        picked = fl.NegativeLogLikelihood(axis=-1, ignore_index=None)
+        super().__init__(picked, reduction, name, dtype)
+        self.q = q
+
+    __call__ = KerasLoss.__call__
+
+    @as_it_is
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Return the losses one by one."""
+        return (1 - ops.power(-super().call(y_true, y_pred), self.q)) / self.q
 
 
 @register
@@ -603,6 +587,38 @@ class CategoricalCrossentropy(Categorical):
 
 
 @register
+class CategoricalFocalCrossentropy(Categorical):
+    """Keras's ``CategoricalFocalCrossentropy``: :class:`fastloss.SoftmaxFocal`."""
+
+    def __init__(
+        self,
+        alpha: float | Sequence[float] = 0.25,
+        gamma: float = 2.0,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        axis: int = -1,
+        reduction: Reduction = "sum_over_batch_size",
+        name: str = "categorical_focal_crossentropy",
+        dtype: Any = None,
+    ) -> None:
+        loss = fl.SoftmaxFocal(gamma=gamma, alpha=alpha, axis=axis, ignore_index=None)
+        super().__init__(loss, reduction, name, dtype)
+        self.alpha = alpha
+        self.gamma = gamma
+        self.from_logits = from_logits
+        self.label_smoothing = label_smoothing
+        self.axis = axis
+
+    def prepare(self, y_true: Any, y_pred: Any) -> tuple[Reductions, Any, Any]:
+        """Smooth labels."""
+        loss, y_true, logits = super().prepare(y_true, y_pred)
+        if self.label_smoothing:
+            y_true = ops.cast(y_true, self.dtype) * (1.0 - self.label_smoothing)
+            y_true = y_true + self.label_smoothing / ops.cast(_size(y_pred, self.axis), self.dtype)
+        return loss, y_true, logits
+
+
+@register
 class SparseCategoricalCrossentropy(Categorical):
     """Keras's ``SparseCategoricalCrossentropy``: :class:`fastloss.CrossEntropy` of labels."""
 
@@ -623,7 +639,8 @@ class SparseCategoricalCrossentropy(Categorical):
 
 
 NAMED = (
-    BinaryCrossentropy, BinaryFocalCrossentropy, CategoricalCrossentropy, CategoricalHinge, Hinge,
+    BinaryCrossentropy, BinaryFocalCrossentropy, CategoricalCrossentropy,
+    CategoricalFocalCrossentropy, CategoricalGeneralizedCrossEntropy, CategoricalHinge, Hinge,
     Huber, KLDivergence, LogCosh, MeanAbsoluteError, MeanAbsolutePercentageError, MeanSquaredError,
     MeanSquaredLogarithmicError, Poisson, SparseCategoricalCrossentropy, SquaredHinge,
 )  # fmt: skip

@@ -30,7 +30,7 @@ the classes and a target outside of its domain are errors; the sub-gradient at a
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -38,11 +38,18 @@ import numpy as np
 
 import fastloss as fl
 from fastloss.extras import require
+from fastloss.kernels import dlpack
 
 require("torch", "torch")  # whose error says what to install
 
 import torch  # noqa: E402
-from torch import Tensor  # noqa: E402
+from torch import (  # noqa: E402
+    Tensor,
+    empty_like,
+    get_num_threads,
+    is_grad_enabled,
+    scalar_tensor,
+)
 from torch.nn.functional import linear  # noqa: E402
 
 __all__ = [
@@ -61,6 +68,7 @@ __all__ = [
     "multi_margin_loss",
     "multilabel_margin_loss",
     "multilabel_soft_margin_loss",
+    "nll_loss",
     "poisson_nll_loss",
     "smooth_l1_loss",
     "soft_margin_loss",
@@ -68,24 +76,23 @@ __all__ = [
 
 # ---- Tensors as arrays and back -----------------------------------------------------------------
 
+# Tensors whose memory is all that they are; a subclass may be without.
+_WITH_MEMORY = frozenset((Tensor, torch.nn.Parameter))
 
-def _array(name: str, tensor: Tensor) -> Any:
-    """Return a tensor's memory as an array."""
+
+def _checked_array(name: str, tensor: Tensor) -> Any:
+    """Return a tensor's memory as an array, or raise what is wrong."""
+    if not isinstance(tensor, Tensor):
+        raise TypeError(f"{name} must be a tensor, got {type(tensor).__name__}")
+    if tensor.device.type != "cpu":
+        move = "" if tensor.is_meta else ": move it with .cpu()"
+        raise ValueError(f"{name} must be on the CPU, got a tensor on {tensor.device}{move}")
+    tensor = tensor.detach()
     try:
-        if tensor.requires_grad:
-            tensor = tensor.detach()
         if tensor.dtype is torch.bfloat16:
             return tensor.view(torch.int16).numpy().view(_bfloat16())
         return tensor.numpy()
-    except (AttributeError, TypeError, RuntimeError) as error:
-        if not isinstance(tensor, Tensor):
-            what = type(tensor).__name__
-            raise TypeError(f"{name} must be a tensor, got {what}") from None
-        if tensor.device.type != "cpu":
-            move = "" if tensor.is_meta else ": move it with .cpu()"
-            raise ValueError(
-                f"{name} must be on the CPU, got a tensor on {tensor.device}{move}"
-            ) from None
+    except (TypeError, RuntimeError) as error:
         raise TypeError(f"{name} must be a dense tensor with memory of its own: {error}") from None
 
 
@@ -93,6 +100,11 @@ def _array(name: str, tensor: Tensor) -> Any:
 def _bfloat16() -> np.dtype[Any]:
     dtype: np.dtype[Any] = np.dtype(require("ml_dtypes", "torch").bfloat16)
     return dtype
+
+
+# An array that PyTorch makes itself takes longer than a small loss. Before 2.10 there is no other.
+dlpack.bind(getattr(Tensor, "__dlpack_c_exchange_api__", None), _WITH_MEMORY, _checked_array)
+_array = dlpack.array
 
 
 def _tensor(array: Any) -> Tensor:
@@ -110,33 +122,37 @@ SMALL = 2**16
 
 
 def _value(
-    prediction: Tensor,
-    target: Tensor,
-    weight: Tensor | None,
-    loss: Any,
-    denominator: int | None,
-    derive: bool,
-) -> tuple[Tensor, Tensor | None]:
-    """Return value and, if it is wanted, gradient."""
-    arrays = (
+    prediction: Tensor, target: Tensor, weight: Tensor | None, loss: Any, denominator: int | None
+) -> Tensor:
+    value = loss.value(
         _array("prediction", prediction),
         _array("target", target),
         None if weight is None else _array("weight", weight),
+        denominator=denominator,
+        n_threads=get_num_threads(),
     )
-    threads = torch.get_num_threads()
-    gradient = None
-    if not derive:
-        value = loss.value(*arrays, denominator=denominator, n_threads=threads)
-    elif loss.reduction == "none" or prediction.numel() > SMALL:
-        value, found = loss.value_and_grad(*arrays, denominator=denominator, n_threads=threads)
-        gradient = _tensor(found)
-    else:
-        gradient = torch.empty_like(prediction)
+    return _value_tensor(value, prediction)
+
+
+def _value_and_gradient(
+    prediction: Tensor, target: Tensor, weight: Tensor | None, loss: Any, denominator: int | None
+) -> tuple[Tensor, Tensor]:
+    x, y = _array("prediction", prediction), _array("target", target)
+    w = None if weight is None else _array("weight", weight)
+    gradient = out = None
+    if loss.reduction != "none" and x.size <= SMALL:
+        gradient = empty_like(prediction)
         out = _array("gradient", gradient)
-        value, _ = loss.value_and_grad(*arrays, denominator=denominator, out=out, n_threads=threads)
+    value, found = loss.value_and_grad(
+        x, y, w, denominator=denominator, out=out, n_threads=get_num_threads()
+    )
+    return _value_tensor(value, prediction), _tensor(found) if gradient is None else gradient
+
+
+def _value_tensor(value: Any, prediction: Tensor) -> Tensor:
     if type(value) is float:
-        return torch.scalar_tensor(value, dtype=prediction.dtype), gradient
-    return _tensor(value), gradient
+        return scalar_tensor(value, dtype=prediction.dtype)
+    return _tensor(value)
 
 
 def _gradient(
@@ -152,7 +168,7 @@ def _gradient(
             _array("target", target),
             None if weight is None else _array("weight", weight),
             denominator=denominator,
-            n_threads=torch.get_num_threads(),
+            n_threads=get_num_threads(),
         )
     )
 
@@ -173,7 +189,7 @@ def _product(
             _array("v", v),
             None if weight is None else _array("weight", weight),
             denominator=denominator,
-            n_threads=torch.get_num_threads(),
+            n_threads=get_num_threads(),
         )
     )
 
@@ -210,7 +226,7 @@ class _Value(torch.autograd.Function):
         loss: fl.Loss,
         denominator: int | None,
     ) -> Tensor:
-        value, ctx.gradient = _value(prediction, target, weight, loss, denominator, True)
+        value, ctx.gradient = _value_and_gradient(prediction, target, weight, loss, denominator)
         ctx.save_for_backward(prediction, target, weight)
         ctx.call = loss, denominator
         return value
@@ -219,7 +235,7 @@ class _Value(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> Any:
         # The gradient is given away, once: whoever gets it may write to it.
         gradient, ctx.gradient = ctx.gradient, None
-        if grad.ndim == 0 and gradient is not None and not torch.is_grad_enabled():
+        if gradient is not None and not grad.ndim and not is_grad_enabled():
             if grad.item() != 1.0:
                 gradient.mul_(grad)
             return gradient, None, None, None, None
@@ -229,8 +245,10 @@ class _Value(torch.autograd.Function):
         return _scaled(gradient, grad, axis), None, None, None, None
 
 
-# Function.apply, without what functions of another style need: a fifth of a small loss's time.
+# Without what PyTorch does for functions of other styles: a quarter of a small loss's time.
 _value_with_gradient = super(torch.autograd.Function, _Value).apply
+if hasattr(_Value, "_backward_cls"):
+    _Value._backward_cls.apply = _Value.backward
 
 
 class _Gradient(torch.autograd.Function):
@@ -331,8 +349,10 @@ def _evaluate(
     derive: bool,
 ) -> tuple[Tensor, Tensor]:
     loss = _named(name, parameter, field)
-    value, gradient = _value(prediction, target, weight, loss, denominator, derive)
-    return value, prediction.new_empty(0) if gradient is None else gradient
+    if derive:
+        return _value_and_gradient(prediction, target, weight, loss, denominator)
+    value = _value(prediction, target, weight, loss, denominator)
+    return value, prediction.new_empty(0)
 
 
 @_evaluate.register_fake
@@ -351,7 +371,7 @@ def _(
     if axis is not None:
         del shape[axis]
     value = prediction.new_empty(shape if _losses[name].reduction == "none" else ())
-    return value, torch.empty_like(prediction) if derive else prediction.new_empty(0)
+    return value, empty_like(prediction) if derive else prediction.new_empty(0)
 
 
 def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
@@ -400,7 +420,7 @@ def _(
     name: str,
     denominator: int | None,
 ) -> Tensor:
-    return torch.empty_like(prediction)
+    return empty_like(prediction)
 
 
 # ---- Linear cross-entropy ------------------------------------------------------------------------
@@ -427,12 +447,9 @@ def _linear_value(
         sample_weight=None if sample_weight is None else _array("weight", sample_weight),
         reduction=reduction,
         wrt=[name for name, wanted in zip(names, wrt, strict=False) if wanted],
-        n_threads=torch.get_num_threads(),
+        n_threads=get_num_threads(),
     )
-    if type(value) is float:
-        value = torch.scalar_tensor(value, dtype=tensors[0].dtype)
-    else:
-        value = _tensor(value)
+    value = _value_tensor(value, tensors[0])
     return value, [None if array is None else _tensor(array) for array in gradients]
 
 
@@ -454,7 +471,7 @@ class _Linear(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> Any:
         tensors = ctx.saved_tensors
         loss, wrt = ctx.loss, ctx.needs_input_grad[:3]
-        if torch.is_grad_enabled():
+        if is_grad_enabled():
             return *_linear_derivatives(loss, tensors, wrt, grad), None, None
         gradients, ctx.gradients = ctx.gradients, None
         if loss.reduction == "none":
@@ -518,7 +535,7 @@ def _(
     wrt: Sequence[bool],
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     first, second, third = (
-        torch.empty_like(tensor) if tensor is not None and wanted else hidden.new_empty(0)
+        empty_like(tensor) if tensor is not None and wanted else hidden.new_empty(0)
         for tensor, wanted in zip((hidden, weight, bias), wrt, strict=True)
     )
     value = hidden.new_empty(target.shape if reduction == "none" else ())
@@ -547,8 +564,6 @@ _evaluate_linear.register_autograd(_differentiate_linear, setup_context=_keep_li
 
 # ---- What every function and module calls -------------------------------------------------------
 
-_WITH_MEMORY = {Tensor, torch.nn.Parameter}
-
 
 def _in_graph(prediction: Tensor) -> bool:
     return torch.compiler.is_compiling() or type(prediction) not in _WITH_MEMORY
@@ -556,6 +571,7 @@ def _in_graph(prediction: Tensor) -> bool:
 
 def _run(
     loss: Any,
+    parameters: dict[str, Any] | None,
     prediction: Tensor,
     target: Tensor,
     weight: Tensor | None = None,
@@ -563,7 +579,14 @@ def _run(
     parameter: Tensor | None = None,
     field: str = "",
 ) -> Tensor:
-    """Compute a loss now, or make its name a node of a graph."""
+    """Compute a loss now, or make its name a node of a graph.
+
+    The loss is one or, in a graph, its name; or with hyper-parameters a class. One of them may be a
+    tensor: `parameter` for the field `field`.
+    """
+    if parameters is not None:
+        make = _name if _in_graph(prediction) else _loss
+        loss = make(loss, **parameters)
     if not (
         isinstance(prediction, Tensor)
         and prediction.is_floating_point()
@@ -579,9 +602,11 @@ def _run(
         # an autocast region losses are computed and returned in float32, as PyTorch's are.
         autocast = torch.is_autocast_enabled("cpu")
         if autocast or dtype is torch.float16:
-            value = _run(loss, prediction.float(), target, weight, denominator, parameter, field)
+            value = _run(
+                loss, None, prediction.float(), target, weight, denominator, parameter, field
+            )
             return value if autocast else value.to(dtype)
-    derive = prediction.requires_grad and torch.is_grad_enabled()
+    derive = prediction.requires_grad and is_grad_enabled()
     if isinstance(loss, str):
         if prediction.device.type != "cpu":
             raise ValueError(f"prediction must be on the CPU, got a tensor on {prediction.device}")
@@ -590,7 +615,7 @@ def _run(
         loss = _with(loss, field, parameter)
     if derive:
         return _value_with_gradient(prediction, target, weight, loss, denominator)
-    return _value(prediction, target, weight, loss, denominator, False)[0]
+    return _value(prediction, target, weight, loss, denominator)
 
 
 def _check(prediction: Any, **others: Any) -> None:
@@ -603,7 +628,7 @@ def _check(prediction: Any, **others: Any) -> None:
             continue
         if not isinstance(tensor, Tensor):
             raise TypeError(f"{name} must be a tensor, got {type(tensor).__name__}")
-        if tensor.requires_grad and torch.is_grad_enabled():
+        if tensor.requires_grad and is_grad_enabled():
             raise ValueError(
                 f"{name} must not require a gradient, there is one of the prediction alone: "
                 f"pass {name}.detach()"
@@ -663,7 +688,8 @@ class Loss(torch.nn.Module):
         Tensor
             Of the prediction's type; without axes unless the loss has the reduction "none".
         """
-        return _run(self._name if _in_graph(prediction) else self.loss, prediction, target, weight)
+        loss = self._name if _in_graph(prediction) else self.loss
+        return _run(loss, None, prediction, target, weight)
 
     def extra_repr(self) -> str:
         return repr(self.loss)
@@ -674,22 +700,6 @@ class Loss(torch.nn.Module):
 
 
 # ---- PyTorch's functions ------------------------------------------------------------------------
-
-
-def _function(
-    loss_class: Any,
-    parameters: dict[str, Any],
-    prediction: Tensor,
-    target: Tensor,
-    weight: Tensor | None = None,
-    denominator: int | None = None,
-    parameter: Tensor | None = None,
-    field: str = "",
-) -> Tensor:
-    """Compute a loss given by its class; one of its hyper-parameters may be a tensor."""
-    make = _name if _in_graph(prediction) else _loss
-    loss = make(loss_class, **parameters)
-    return _run(loss, prediction, target, weight, denominator, parameter, field)
 
 
 def _old(size_average: bool | None, reduce: bool | None, reduction: str) -> str:
@@ -706,30 +716,27 @@ def _elements(prediction: Tensor, weight: Tensor | None, reduction: str) -> int 
     return prediction.numel() or None
 
 
-def mse_loss(
-    input: Tensor,
-    target: Tensor,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
-    reduction: str = "mean",
-    weight: Tensor | None = None,
-) -> Tensor:
-    """Squared error, :class:`fastloss.SquaredError`; a weighted mean is over the weights."""
-    reduction = _old(size_average, reduce, reduction)
-    return _function(fl.SquaredError, {"reduction": reduction}, input, target, weight)
+def _of_errors(name: str, loss_class: Any, doc: str) -> Callable[..., Tensor]:
+    def function(
+        input: Tensor,
+        target: Tensor,
+        size_average: bool | None = None,
+        reduce: bool | None = None,
+        reduction: str = "mean",
+        weight: Tensor | None = None,
+    ) -> Tensor:
+        reduction = _old(size_average, reduce, reduction)
+        return _run(loss_class, {"reduction": reduction}, input, target, weight)
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = (
+        f"{doc}, :class:`fastloss.{loss_class.__name__}`; a weighted mean is over the weights."
+    )
+    return function
 
 
-def l1_loss(
-    input: Tensor,
-    target: Tensor,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
-    reduction: str = "mean",
-    weight: Tensor | None = None,
-) -> Tensor:
-    """Absolute error, :class:`fastloss.AbsoluteError`; a weighted mean is over the weights."""
-    reduction = _old(size_average, reduce, reduction)
-    return _function(fl.AbsoluteError, {"reduction": reduction}, input, target, weight)
+mse_loss = _of_errors("mse_loss", fl.SquaredError, "Squared error")
+l1_loss = _of_errors("l1_loss", fl.AbsoluteError, "Absolute error")
 
 
 def smooth_l1_loss(
@@ -742,7 +749,7 @@ def smooth_l1_loss(
 ) -> Tensor:
     """Absolute error with its tip rounded off, :class:`fastloss.SmoothL1`."""
     reduction = _old(size_average, reduce, reduction)
-    return _function(fl.SmoothL1, {"beta": beta, "reduction": reduction}, input, target)
+    return _run(fl.SmoothL1, {"beta": beta, "reduction": reduction}, input, target)
 
 
 def huber_loss(
@@ -755,7 +762,7 @@ def huber_loss(
     """Huber's loss, :class:`fastloss.Huber`; a weighted mean is over the elements, as PyTorch's."""
     parameters = {"delta": delta, "reduction": reduction}
     count = _elements(input, weight, reduction)
-    return _function(fl.Huber, parameters, input, target, weight, count)
+    return _run(fl.Huber, parameters, input, target, weight, count)
 
 
 def poisson_nll_loss(
@@ -774,7 +781,7 @@ def poisson_nll_loss(
         parameters.update(link="identity", eps=eps)
     if full:
         parameters.update(full=True)
-    return _function(fl.Poisson, parameters, input, target)
+    return _run(fl.Poisson, parameters, input, target)
 
 
 def gaussian_nll_loss(
@@ -802,7 +809,7 @@ def gaussian_nll_loss(
         "axis": 0,
         "reduction": reduction,
     }
-    return _function(fl.GaussianNLL, parameters, prediction, target)
+    return _run(fl.GaussianNLL, parameters, prediction, target)
 
 
 def kl_div(
@@ -823,7 +830,7 @@ def kl_div(
         # Each element is a row of its own.
         input, target = input.unsqueeze(-1), target.unsqueeze(-1)
     parameters = {"log_target": log_target, "axis": -1, "reduction": reduction}
-    return _function(fl.KLDivergence, parameters, input, target, None, count)
+    return _run(fl.KLDivergence, parameters, input, target, None, count)
 
 
 def binary_cross_entropy(
@@ -839,7 +846,7 @@ def binary_cross_entropy(
     weight = None if weight is None else weight.expand_as(input)
     parameters = {"clamp": "torch", "reduction": reduction}
     count = _elements(input, weight, reduction)
-    return _function(fl.LogLoss, parameters, input, target, weight, count)
+    return _run(fl.LogLoss, parameters, input, target, weight, count)
 
 
 def binary_cross_entropy_with_logits(
@@ -855,7 +862,7 @@ def binary_cross_entropy_with_logits(
     reduction = _old(size_average, reduce, reduction)
     weight = None if weight is None else weight.expand_as(input)
     count = _elements(input, weight, reduction)
-    return _function(
+    return _run(
         fl.BinaryCrossEntropy, {"reduction": reduction}, input, target, weight, count,
         pos_weight, "pos_weight",
     )  # fmt: skip
@@ -872,7 +879,7 @@ def hinge_embedding_loss(
     """Distances, to be small or at least a margin, :class:`fastloss.HingeEmbedding`."""
     reduction = _old(size_average, reduce, reduction)
     parameters = {"margin": margin, "labels": "pm1", "reduction": reduction}
-    return _function(fl.HingeEmbedding, parameters, input, target)
+    return _run(fl.HingeEmbedding, parameters, input, target)
 
 
 def margin_ranking_loss(
@@ -887,7 +894,7 @@ def margin_ranking_loss(
     """Hinge loss of a difference, :class:`fastloss.Hinge`; target is 1 where input1 is to win."""
     reduction = _old(size_average, reduce, reduction)
     parameters = {"margin": margin, "labels": "pm1", "reduction": reduction}
-    return _function(fl.Hinge, parameters, input1 - input2, target)
+    return _run(fl.Hinge, parameters, input1 - input2, target)
 
 
 def soft_margin_loss(
@@ -900,7 +907,7 @@ def soft_margin_loss(
     """Logistic loss of a margin, :class:`fastloss.SoftMargin`."""
     reduction = _old(size_average, reduce, reduction)
     parameters = {"labels": "pm1", "reduction": reduction}
-    return _function(fl.SoftMargin, parameters, input, target)
+    return _run(fl.SoftMargin, parameters, input, target)
 
 
 def cross_entropy(
@@ -919,7 +926,26 @@ def cross_entropy(
         "label_smoothing": label_smoothing,
         "reduction": _old(size_average, reduce, reduction),
     }
-    return _function(fl.CrossEntropy, parameters, input, target, None, None, weight, "class_weight")
+    return _run(fl.CrossEntropy, parameters, input, target, None, None, weight, "class_weight")
+
+
+def nll_loss(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    ignore_index: int = -100,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """Negative log-likelihood of labels, :class:`fastloss.NegativeLogLikelihood`."""
+    parameters = {
+        "ignore_index": ignore_index,
+        "reduction": _old(size_average, reduce, reduction),
+    }
+    return _run(
+        fl.NegativeLogLikelihood, parameters, input, target, None, None, weight, "class_weight"
+    )
 
 
 def multi_margin_loss(
@@ -936,7 +962,7 @@ def multi_margin_loss(
     reduction = _old(size_average, reduce, reduction)
     parameters = {"p": p, "margin": margin, "ignore_index": None, "reduction": reduction}
     count = _elements(target, weight, reduction)
-    return _function(fl.MultiMargin, parameters, input, target, None, count, weight, "class_weight")
+    return _run(fl.MultiMargin, parameters, input, target, None, count, weight, "class_weight")
 
 
 def multilabel_margin_loss(
@@ -948,7 +974,7 @@ def multilabel_margin_loss(
 ) -> Tensor:
     """Hinge loss of every listed class against every other, :class:`fastloss.MultilabelMargin`."""
     reduction = _old(size_average, reduce, reduction)
-    return _function(fl.MultilabelMargin, {"reduction": reduction}, input, target)
+    return _run(fl.MultilabelMargin, {"reduction": reduction}, input, target)
 
 
 def multilabel_soft_margin_loss(
@@ -966,7 +992,7 @@ def multilabel_soft_margin_loss(
     weight = None if weight is None else weight.expand_as(input)
     count = input.shape[-1] if reduction == "sum" else _elements(input, weight, reduction)
     parameters = {"reduction": "mean" if reduction == "sum" else reduction}
-    return _function(fl.BinaryCrossEntropy, parameters, input, target, weight, count)
+    return _run(fl.BinaryCrossEntropy, parameters, input, target, weight, count)
 
 
 def linear_cross_entropy(
@@ -996,9 +1022,7 @@ def linear_cross_entropy(
         bias = None if linear_bias is None else linear_bias.flatten()
         logits = linear(input, linear_weight.flatten(0, -2), bias)
         logits = logits.unflatten(-1, linear_weight.shape[:-1])
-        return _function(
-            fl.CrossEntropy, parameters, logits, target, None, None, weight, "class_weight"
-        )
+        return _run(fl.CrossEntropy, parameters, logits, target, None, None, weight, "class_weight")
     _check(input, target=target, weight=weight)
     dtype = input.dtype
     if dtype is torch.float16 or dtype is torch.bfloat16:
@@ -1011,8 +1035,7 @@ def linear_cross_entropy(
             return value if autocast else value.to(dtype)
     tensors = (input, linear_weight, linear_bias, target)
     wrt = [
-        tensor is not None and tensor.requires_grad and torch.is_grad_enabled()
-        for tensor in tensors[:3]
+        tensor is not None and tensor.requires_grad and is_grad_enabled() for tensor in tensors[:3]
     ]
     if _in_graph(input):
         name = _name(fl.LinearCrossEntropy, **parameters)

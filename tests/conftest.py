@@ -26,6 +26,12 @@ def framework(name: str) -> Any:
     pytest.skip(f"framework missing: {name}", allow_module_level=True)
 
 
+def table_of_missing(whose: str, reasons: dict[str, str]) -> str:
+    """The table of a page that says which of a library's losses an adapter lacks, and why."""
+    rows = [f"| {names} | {why} |" for names, why in reasons.items()]
+    return "\n".join([f"| not from {whose} | why |", "|---|---|", *rows]) + "\n"
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes a minute in one test, lest it is waited for in the end."""
     items.sort(key=lambda item: item.path.name != "test_keras.py")

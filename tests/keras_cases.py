@@ -2,6 +2,7 @@
 
 import inspect
 import pathlib
+import re
 import sys
 from typing import Any
 
@@ -12,10 +13,19 @@ import pytest
 import fastloss as fl
 import fastloss.keras as adapter
 from cases import Case, default_cases, sample
+from conftest import table_of_missing
 from test_examples import examples, run
 
+ROOT = pathlib.Path(__file__).parent.parent
 BACKEND = keras.config.backend()
-NAMES = sorted(cls.__name__ for cls in adapter.NAMED)
+NAMES = sorted(cls.__name__ for cls in adapter.NAMED if hasattr(keras.losses, cls.__name__))
+MISSING = {
+    "`Circle`": "compares all pairs of a batch",
+    "`CosineSimilarity`": "of two vectors, which no loss here is",
+    "`CTC`": "sums over alignments of sequences",
+    "`Dice`, `Tversky`": "quotients of sums over whole images: no sum of losses",
+    "functions and strings, such as `mean_squared_error`": "a loss here is an object",
+}
 random = np.random.default_rng(0)
 
 
@@ -74,7 +84,7 @@ def arguments(name: str, options: dict[str, Any], shape: tuple[int, ...]) -> tup
     if "Categorical" in name or name == "KLDivergence":
         axis = options.get("axis", -1)
         labels = random.integers(0, shape[axis], shape[:-1])
-        if name.startswith("Sparse"):
+        if name.startswith("Sparse") or "Generalized" in name:
             y_true = labels
         elif name == "CategoricalHinge":
             y_true = np.eye(shape[-1], dtype=np.float32)[labels]
@@ -105,6 +115,11 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
         {"label_smoothing": 0.2},
         {"from_logits": True, "label_smoothing": 0.2},
     ],
+    "CategoricalFocalCrossentropy": [
+        {"from_logits": True, "gamma": 1.5, "alpha": 1.0},
+        {"label_smoothing": 0.2, "alpha": [0.5, 1.0, 2.0]},
+    ],
+    "CategoricalGeneralizedCrossEntropy": [{"q": 0.9}],
     "SparseCategoricalCrossentropy": [
         {"from_logits": True},
         {"ignore_class": 1},
@@ -222,11 +237,25 @@ def test_signatures_are_kerass(name: str) -> None:
     """Names and defaults, in order; old Keras lacked one name of one loss."""
 
     def parameters(cls: Any) -> list[tuple[str, Any]]:
-        return [(p.name, p.default) for p in inspect.signature(cls).parameters.values()]
+        found = {p.name: p.default for p in inspect.signature(cls).parameters.values()}
+        return list({**found, "name": cls().name}.items())
 
     ours, theirs = (parameters(getattr(module, name)) for module in (adapter, keras.losses))
     added = {"axis"} - dict(theirs).keys() if name.startswith("Sparse") else set()
     assert [p for p in ours if p[0] not in added] == theirs
+
+
+def test_which_losses_are_missing() -> None:
+    theirs = {name for name in dir(keras.losses) if isinstance(getattr(keras.losses, name), type)}
+    known = {
+        "Loss",
+        *(cls.__name__ for cls in adapter.NAMED),
+        *re.findall(r"`(\w+)`", str(MISSING)),
+    }
+    assert theirs <= known
+    page = (ROOT / "docs" / "keras.md").read_text()
+    assert table_of_missing("`keras.losses`", MISSING) in page
+    assert all(f"`{cls.__name__}`" in page for cls in adapter.NAMED)
 
 
 @pytest.mark.parametrize(("name", "options"), CASES)
@@ -331,7 +360,7 @@ def test_masked_sequences() -> None:
 
 
 def test_the_example(capsys: pytest.CaptureFixture[str]) -> None:
-    sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "examples"))
+    sys.path.insert(0, str(ROOT / "examples"))
     import keras_binary
 
     keras_binary.main()

@@ -16,7 +16,7 @@ import pytest
 
 import fastloss as fl
 from cases import REDUCTIONS, Array, Case, default_cases, sample, sample_weight
-from conftest import framework
+from conftest import framework, table_of_missing
 from test_examples import OPTIONS
 
 jax = framework("jax")
@@ -262,15 +262,15 @@ def test_a_training_loop() -> None:
 
 def test_no_copies(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[int, ...]] = []
-    compute = fastloss.jax._Call.compute
+    value = fl.Fair.value
 
-    def spy(self: Any, *arrays: Any) -> None:
-        seen.append(tuple(a.ctypes.data for a in arrays if isinstance(a, np.ndarray)))
-        compute(self, *arrays)
+    def spy(self: Any, *arrays: Any) -> Any:
+        seen.append(tuple(a.ctypes.data for a in arrays))
+        return value(self, *arrays)
 
-    monkeypatch.setattr(fastloss.jax._Call, "compute", spy)
+    monkeypatch.setattr(fl.Fair, "value", spy)
     prediction, target = jnp.linspace(0.0, 1.0, 1000), jnp.ones(1000)
-    fastloss.jax.loss(fl.Fair())(prediction, target).block_until_ready()
+    fastloss.jax.loss(fl.Fair(c=0.37))(prediction, target).block_until_ready()
     places = tuple(array.unsafe_buffer_pointer() for array in (prediction, target))
     assert seen == [places]
 
@@ -321,6 +321,31 @@ def test_another_device() -> None:
 PEERS = [name for name in fastloss.jax.__all__ if name != "loss"]
 
 
+MISSING = {
+    "`binary_dice_loss`, `dice_loss`, `multiclass_generalized_dice_loss`": (
+        "quotients of sums over whole images: no sum of losses"
+    ),
+    "`cosine_distance`, `cosine_similarity`, `triplet_margin_loss`": (
+        "of two or three vectors, which no loss here is"
+    ),
+    "`ctc_loss`, `ctc_loss_with_forward_probs`": "sums over alignments of sequences",
+    "`convex_kl_divergence`, `generalized_kl_divergence`": (
+        "`kl_divergence` plus a sum that XLA computes as well"
+    ),
+    "`make_fenchel_young_loss`, `smooth_labels`": "no losses",
+    "`ntxent`": "compares all pairs of a batch",
+}
+
+
+def test_which_functions_are_missing() -> None:
+    optax = framework("optax")
+    theirs = {n for n in dir(optax.losses) if inspect.isfunction(getattr(optax.losses, n))}
+    assert theirs <= {*PEERS, *re.findall(r"`(\w+)`", str(MISSING))}
+    page = (Path(fl.__file__).parent.parent / "docs" / "jax.md").read_text()
+    assert table_of_missing("`optax.losses`", MISSING) in page
+    assert all(f"`{name}`" in page for name in PEERS)
+
+
 @pytest.mark.parametrize("name", PEERS)
 def test_the_functions_of_optax(name: str) -> None:
     theirs = getattr(framework("optax").losses, name)
@@ -338,7 +363,7 @@ def test_the_functions_of_optax(name: str) -> None:
     elif "log_predictions" in names:
         prediction = jax.nn.log_softmax(prediction)
         target = np.log(shares) if "log_targets" in names else shares
-    elif "softmax" in name:
+    elif "softmax" in name or "poly" in name:
         target = shares
     elif "predictor_outputs" in names:
         target = 2 * target - 1
@@ -352,6 +377,11 @@ def test_the_functions_of_optax(name: str) -> None:
         calls.append(((prediction,), {}))
     if "alpha" in names:
         calls.append(((prediction, target), {"alpha": 0.25, "gamma": 1.5}))
+    if "weights" in names:
+        more = {"weights": random.uniform(size=(6, 4)), "reduce_fn": None}
+        calls.append(((prediction, 3 * target), more))
+    if "epsilon" in names:
+        calls.append(((prediction, target), {"epsilon": -0.5}))
     for (p, *rest), options in calls:
         found = value_and_vjp(lambda p, *rest: ours(p, *rest, **options), p, *rest)  # noqa: B023
         expected = value_and_vjp(

@@ -19,7 +19,7 @@ import pytest
 
 import cases
 import fastloss as fl
-from conftest import framework
+from conftest import framework, table_of_missing
 from test_examples import run
 
 torch = framework("torch")
@@ -180,14 +180,14 @@ class Spy:
 
     def __init__(self) -> None:
         self.pointers: list[int] = []
-        self.options: dict[str, Any] = {}
+        self.n_threads = 0
 
     def value_and_grad(self, *arrays: Any, **options: Any) -> Any:
-        self.options = options
-        value, self.gradient = fl.SquaredError().value_and_grad(*arrays, **options)
-        arrays = (*arrays, self.gradient)
+        self.n_threads = options["n_threads"]
+        value, gradient = fl.SquaredError().value_and_grad(*arrays, **options)
+        arrays = (*arrays, gradient)
         self.pointers = [array.ctypes.data for array in arrays if array is not None]
-        return value, self.gradient
+        return value, gradient
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16"])
@@ -197,7 +197,7 @@ def test_nothing_is_copied(dtype: str, factor: float, rows: int) -> None:
     x, y, w = (torch.ones(rows, 6, dtype=getattr(torch, dtype))[:, ::2] for _ in range(3))
     x.requires_grad_()
     spy = Spy()
-    (adapter._run(spy, x, y, w) * factor).backward()
+    (adapter._run(spy, None, x, y, w) * factor).backward()
     memory = [tensor.data_ptr() for tensor in (x, y, w, x.grad)]
     assert spy.pointers == memory
 
@@ -208,8 +208,8 @@ def test_no_more_threads_than_torch_has() -> None:
     try:
         for count in (1, 3):
             torch.set_num_threads(count)
-            adapter._run(spy, torch.ones(3, requires_grad=True), torch.ones(3))
-            assert spy.options["n_threads"] == count
+            adapter._run(spy, None, torch.ones(3, requires_grad=True), torch.ones(3))
+            assert spy.n_threads == count
     finally:
         torch.set_num_threads(before)
 
@@ -327,17 +327,24 @@ def calls() -> dict[str, list[Call]]:
     per_class = torch.tensor([0.5, 1.0, 0.0, 2.0, 4.0])
     probabilities, logarithms = share.softmax(1), y.log_softmax(1)
     broadcast = (None, weight, per_class, weight[:, :1])
-    poisson = [Call((x, counts), {"log_input": (True,)})]
-    if "link" in cases.fields(fl.Poisson):
-        options = {"full": (False, True), "eps": (1e-8, 0.1)}
-        poisson += [Call((x, counts), {"full": (True,)})]
-        poisson += [Call((share, counts), {"log_input": (False,), **options})]
     return {
         "mse_loss": [Call((x, y), {"weight": (None, weight)})],
         "l1_loss": [Call((x, y), {"weight": (None, weight)})],
         "smooth_l1_loss": [Call((x, y), {"beta": (1.0, 0.25, 0.0)})],
         "huber_loss": [Call((x, y), {"delta": (1.0, 0.25), "weight": (None, weight)})],
-        "poisson_nll_loss": poisson,
+        "poisson_nll_loss": [
+            Call((x, counts), {"log_input": (True,), "full": (False, True)}),
+            Call(
+                (share, counts),
+                {"log_input": (False,), "full": (False, True), "eps": (1e-8, 0.1)},
+            ),
+        ],
+        "nll_loss": [
+            Call((logarithms, labels), {"weight": (None, per_class)}),
+            Call((logarithms, some), {"weight": (None, per_class), "ignore_index": (1, -1)}),
+            Call((logarithms[0], labels[0]), {"weight": (None, per_class)}),
+            Call((logarithms[None].mT, labels[None]), {}),
+        ],
         "gaussian_nll_loss": [
             Call((x, y, var), {"full": (False, True), "eps": (1e-6, 0.5)})
             for var in (weight, weight[:, :1], weight[:, 0], 0.25)
@@ -470,6 +477,21 @@ def test_signatures(name: str) -> None:
     assert [(p.name, p.kind, p.default) for p in own.values()] == [
         (p.name, p.kind, p.default) for p in other.values()
     ]
+
+
+MISSING = {
+    "`cosine_embedding_loss`": "of two vectors, which no loss here is",
+    "`ctc_loss`": "sums over alignments of sequences",
+    "`triplet_margin_loss`, `triplet_margin_with_distance_loss`": "of three vectors",
+}
+
+
+def test_which_functions_are_missing() -> None:
+    theirs = {name for name in dir(F) if re.search(r"_loss$|entropy|_div$", name)}
+    assert theirs <= {*FUNCTIONS, *re.findall(r"`(\w+)`", str(MISSING))}
+    page = (ROOT / "docs" / "torch.md").read_text()
+    assert table_of_missing("`torch.nn.functional`", MISSING) in page
+    assert all(f"`{name}`" in page for name in FUNCTIONS)
 
 
 def test_old_arguments() -> None:

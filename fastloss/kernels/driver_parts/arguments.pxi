@@ -243,9 +243,11 @@ cdef double check_denominator(object denominator, int reduction) except? -1:
 
 
 cdef int check_threads(object n_threads) except -1:
-    if isinstance(n_threads, bool) or not hasattr(n_threads, "__index__"):
-        raise TypeError(f"n_threads must be a positive integer, got {n_threads!r}")
-    number = int(n_threads.__index__())
+    number = n_threads
+    if type(n_threads) is not int:
+        if isinstance(n_threads, bool) or not hasattr(n_threads, "__index__"):
+            raise TypeError(f"n_threads must be a positive integer, got {n_threads!r}")
+        number = int(n_threads.__index__())
     if number < 1:
         raise ValueError(f"n_threads must be a positive integer, got {number}")
     return min(number, 2**31 - 1)

@@ -501,8 +501,9 @@ cdef class Loss:
         if packed is not None:
             job.packed = <char*>cnp.PyArray_DATA(packed)
             job.packed_size = cnp.PyArray_DIM(packed, cnp.PyArray_NDIM(packed) - 1) * packed.itemsize
-        if self.takes_numbers and tangent is None:
-            outputs = self.quick(&job, mode, prediction, target, weight, reduction, out)
+        if tangent is None and packed is None:
+            outputs = self.quick(
+                &job, mode, prediction, target, weight, reduction, out, &by_class)
         if outputs is None:
             # The job knows arrays by their memory alone: what was made from lists has to live on.
             arrays = [None] * OPERANDS
@@ -532,15 +533,17 @@ cdef class Loss:
         return outputs
 
     cdef object quick(self, Job* job, int mode, object prediction_, object target_, object weight_,
-                      int reduction, object out):
-        # The way of small training loops: plain arrays of one type and shape, at most one output.
-        # None when a call is anything else; what it means is then said elsewhere.
+                      int reduction, object out, bint* by_class):
+        # The way of small training loops: plain arrays of one type and shape, or rows of them with
+        # labels; at most one output. None when a call is anything else; what it means is then said
+        # elsewhere.
         cdef cnp.ndarray prediction, target, weight, gradient
         cdef int number, i
         cdef char* start
         cdef char* stop
         cdef char* other
         cdef Py_ssize_t size
+        cdef bint labels
         if (reduction == NONE or mode > MODE_VALUE_GRADIENT or type(prediction_) is not np_ndarray
                 or type(target_) is not np_ndarray):
             return None
@@ -548,26 +551,34 @@ cdef class Loss:
         target = target_
         number = cnp.PyArray_TYPE(prediction)
         if (number != cnp.NPY_FLOAT and number != cnp.NPY_DOUBLE) or (
-                cnp.PyArray_TYPE(target) != number or not is_plain(prediction)
-                or not is_plain(target) or not same_shape(prediction, target)):
+                not is_plain(prediction) or not is_plain(target)):
+            return None
+        labels = not self.takes_numbers
+        if labels:
+            if (not self.takes_labels or self.takes_label_lists or (self.axis != 1 and self.axis != -1)
+                    or cnp.PyArray_NDIM(prediction) != 2 or cnp.PyArray_NDIM(target) != 1
+                    or cnp.PyArray_TYPE(target) > cnp.NPY_ULONGLONG
+                    or cnp.PyArray_DIM(prediction, 0) != cnp.PyArray_DIM(target, 0)
+                    or cnp.PyArray_DIM(target, 0) < 2 or cnp.PyArray_DIM(prediction, 1) < 1):
+                return None
+        elif cnp.PyArray_TYPE(target) != number or not same_shape(prediction, target):
             return None
         for i in range(self.n_varying):
             if self.varying_arrays[i] is not None:
                 return None
             job.operands[VARYING + i].data = NULL
-        job.n = cnp.PyArray_SIZE(prediction)
+        job.n = cnp.PyArray_SIZE(target)
         job.in_place = False
-        job.operands[WEIGHT].data = NULL
-        job.operands[TANGENT].data = NULL
-        job.operands[VALUE].data = NULL
-        job.operands[GRADIENT].data = NULL
-        job.operands[HESSIAN].data = NULL
+        for i in range(WEIGHT, VARYING):
+            job.operands[i].data = NULL
+            job.operands[i].plain = False
+            job.operands[i].direct = False
         if weight_ is not None:
             if type(weight_) is not np_ndarray:
                 return None
             weight = weight_
             if (cnp.PyArray_TYPE(weight) != number or not is_plain(weight)
-                    or not same_shape(prediction, weight)):
+                    or not same_shape(target, weight)):
                 return None
             plain_operand(&job.operands[WEIGHT], weight, number)
         plain_operand(&job.operands[PREDICTION], prediction, number)
@@ -577,7 +588,7 @@ cdef class Loss:
             if out is not None:
                 return None
         elif out is None:
-            before = begin_large(job.n * job.operands[PREDICTION].size)
+            before = begin_large(cnp.PyArray_NBYTES(prediction))
             try:
                 gradient = cnp.PyArray_EMPTY(
                     cnp.PyArray_NDIM(prediction), cnp.PyArray_DIMS(prediction), number, 0)
@@ -594,7 +605,7 @@ cdef class Loss:
                     or not same_shape(prediction, gradient)):
                 return None
             plain_operand(&job.operands[GRADIENT], gradient, number)
-            size = job.n * job.operands[GRADIENT].size
+            size = cnp.PyArray_NBYTES(gradient)
             start = job.operands[GRADIENT].data
             stop = start + size
             for i in range(WEIGHT + 1):
@@ -609,9 +620,20 @@ cdef class Loss:
         job.ndim = 1
         job.shape[0] = job.n
         job.classes = 1
-        job.labels = False
+        job.labels = labels
         job.numbers = False
         job.real_size = 4 if number == cnp.NPY_FLOAT else 8
+        by_class[0] = labels
+        if labels:
+            job.classes = cnp.PyArray_DIM(prediction, 1)
+            for i in (PREDICTION, GRADIENT):
+                job.operands[i].direct = False
+                job.operands[i].class_stride = job.real_size
+                job.operands[i].strides[0] = job.classes * job.real_size
+            set_operand(&job.operands[TARGET], target)
+            job.operands[TARGET].plain = False
+            job.operands[TARGET].direct = False
+            job.operands[TARGET].strides[0] = job.operands[TARGET].size
         return result
 
     cdef object general(self, Job* job, int mode, object prediction_, object target_,
