@@ -43,6 +43,12 @@ def _log1p_deficit(x: Array) -> Array:
     return np.where(x < 2.0**-5, x * series, x - np.log1p(x))
 
 
+def _log1mexp(x: Array) -> Array:
+    """log(1 - e^x), by the smaller one of e^x and 1 - e^x."""
+    result: Array = np.where(x > -0.7, np.log(-np.expm1(x)), np.log1p(-np.exp(x)))
+    return result
+
+
 # The zeros of lgamma and of digamma, about which a recurrence would cancel.
 ZEROS: dict[int, tuple[float, ...]] = {-1: (1.0, 2.0), 0: (1.4616321449683622,), 1: ()}
 
@@ -98,8 +104,14 @@ FUNCTIONS: dict[str, tuple[Callable[[Array], Array], Callable[[Any], Any], tuple
     "exp": (np.exp, mpmath.exp, EVERYWHERE),
     "exp_nonpositive": (np.exp, mpmath.exp, (-np.inf, 0)),
     "expm1": (np.expm1, mpmath.expm1, EVERYWHERE),
+    "expm1_nonpositive": (np.expm1, mpmath.expm1, (-np.inf, 0)),
     "log": (np.log, mpmath.log, EVERYWHERE),
+    "log_nonnegative": (np.log, mpmath.log, POSITIVE),
+    "log_unit": (np.log, mpmath.log, (0, 1)),
+    "log1mexp": (_log1mexp, lambda x: mpmath.log(-mpmath.expm1(x)), (-80, -(2.0**-120))),
     "log1p": (np.log1p, mpmath.log1p, EVERYWHERE),
+    "log1p_nonnegative": (np.log1p, mpmath.log1p, POSITIVE),
+    "log1p_nonpositive": (np.log1p, mpmath.log1p, (-1, 0)),
     "log1p_unit": (np.log1p, mpmath.log1p, (0, 1)),
     "log1p_unit_deficit": (
         _log1p_deficit,
@@ -120,10 +132,24 @@ FUNCTIONS: dict[str, tuple[Callable[[Array], Array], Callable[[Any], Any], tuple
 }
 
 
+# Points of the domain that a function does not take, or whose sign it does not keep.
+EXCLUDED: dict[str, tuple[float, ...]] = {
+    "expm1_nonpositive": (0,),
+    "log_unit": (0,),
+    "log1p_nonpositive": (-1, 0),
+}
+WITHIN_ONE = {
+    "exp", "exp_nonpositive", "expm1", "log", "log1p", "log1p_nonnegative", "log1p_unit", "tanh",
+    "sigmoid", "softplus", "log_sigmoid",
+}  # fmt: skip
+
+
 def bound(name: str, level: str) -> int:
     """What is promised, in ulp."""
-    if name not in ("lgamma", "digamma", "trigamma", "log1p_unit_deficit"):
+    if name in WITHIN_ONE:
         return 1
+    if name == "log1mexp":
+        return 3
     return 3 if level in ("v2", "generic") else 2  # without and with fused multiply-add
 
 
@@ -171,7 +197,7 @@ def in_domain(name: str, x: Array) -> Array:
     """The inputs that `name` takes: NaN everywhere, but not -0 where the domain begins at 0."""
     low, high = FUNCTIONS[name][2]
     outside: Array = (x < low) | (x > high) | ((low == 0) & (x == 0) & np.signbit(x))
-    return x[~outside]
+    return x[~(outside | np.isin(x, EXCLUDED.get(name, ())))]
 
 
 def every_float32(step: int, block: int = 1 << 20) -> Iterator[Array]:

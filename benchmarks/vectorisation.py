@@ -20,7 +20,7 @@ from fastloss import kernels
 
 # The registers that a level computes in.
 REGISTER = {"v2": "%xmm", "v3": "%ymm", "v4": "%zmm"}
-SYMBOL = re.compile(r"<.*level_v\d_(\w+?)(?:\.\w+)*>:?$")
+SYMBOL = re.compile(r"<.*\dlevel_(?:v\d_)?(\w+?)(?:\.\w+)*>:?$")
 ARITHMETIC = re.compile(r"v?(?:add|sub|mul|div|max|min|fn?m(?:add|sub)\d+)(p[sd]|s[sd])$")
 
 

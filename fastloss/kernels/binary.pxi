@@ -27,6 +27,7 @@ cdef inline void binary_cross_entropy(real prediction, real target, varying pos_
 cdef inline void log_loss(real prediction, real target, double eps, real log_floor,
                           real variance_floor,
                           real* value, real* gradient, real* hessian) noexcept nogil:
+    # The floor is for eps = 0, and the logarithm of q = 0 is not infinite, but below all others.
     cdef real lower = eps
     cdef real upper = 1.0 - eps
     # Adding zero makes +0 of -0, whose reciprocal would have the wrong sign.
@@ -35,40 +36,50 @@ cdef inline void log_loss(real prediction, real target, double eps, real log_flo
     cdef real rest = 1.0 - target
     cdef bint flat = (prediction < lower) | (prediction > upper)
     cdef bint floored = p * q < variance_floor
-    cdef real log_p = log(p)
-    cdef real log_q = log1p(-p)
-    # At t = 0 and t = 1 one term of the gradient vanishes and (p - t) / (p (1 - p)) may be 0 / 0.
-    cdef real numerator = -1.0 if rest == 0.0 else (1.0 if target == 0.0 else p - target)
-    cdef real denominator = p if rest == 0.0 else (q if target == 0.0 else p * q)
-    numerator = p - target if floored else numerator
-    denominator = variance_floor if floored else denominator
+    cdef real log_p = log_unit(p)
+    cdef real log_q = log1p_nonpositive(-p)
+    cdef real slope = (p - target) / (variance_floor if floored else p * q)
     cdef real bend = (0.0 if target == 0.0 else target / p / p) + (
         0.0 if rest == 0.0 else rest / q / q)
-    value[0] = -product(target, log_floor if log_p < log_floor else log_p) - product(
-        rest, log_floor if log_q < log_floor else log_q)
-    gradient[0] = 0.0 if flat else numerator / denominator
+    value[0] = -target * (log_floor if log_p < log_floor else log_p) - rest * (
+        log_floor if log_q < -80.0 else log_q)
+    gradient[0] = 0.0 if flat else slope
     hessian[0] = 0.0 if flat else (1.0 / variance_floor if floored else bend)
+
+
+cdef inline void log_loss_open(real prediction, real target, double eps, real log_floor,
+                               real variance_floor,
+                               real* value, real* gradient, real* hessian) noexcept nogil:
+    # Where 1 - eps is 1: 0 log 0 is 0, and (p - t) / (p (1 - p)) is 1 at p = t = 0 and -1 at
+    # p = t = 1.
+    log_loss(prediction, target, eps, log_floor, variance_floor, value, gradient, hessian)
+    cdef real p = clip(prediction, <real>eps, <real>(1.0 - eps)) + 0.0
+    cdef real q = 1.0 - p
+    cdef bint certain = (p == target) & (p * q == 0.0)
+    value[0] = -product(target, minus_infinity() if p == 0.0 else log_unit(p)) - product(
+        1.0 - target, minus_infinity() if q == 0.0 else log1p_nonpositive(-p))
+    gradient[0] = q - p if certain else gradient[0]
 
 
 cdef inline void cross_entropy_lambda(real prediction, real target, varying exposure,
                                       real* value, real* gradient, real* hessian) noexcept nogil:
-    # With H = log(1 + e^z), a = w H and 1 - p = exp(-a) the loss is (1 - t) a - t log p, and
-    # -log p = log(1 + (1 - p) / p) is exact at both ends. r = w s (1 - p) / p, the slope of log p,
-    # goes to 1 on the left, where numerator and denominator underflow: there both are taken at
-    # z = -60, and the logarithm goes on as a straight line.
+    # With H = log(1 + e^z), a = w H and 1 - p = exp(-a) the loss is (1 - t) a - t log p.
+    # r = w s (1 - p) / p, the slope of log p, goes to 1 on the left, where numerator and denominator
+    # underflow: there both are taken at z = -60, and the logarithm goes on as a straight line.
     cdef bint low = prediction < -60.0
     cdef real e = exp_nonpositive(-fabs(prediction))
     cdef real one_plus_e = 1.0 + e
-    cdef real intensity = log1p_unit(e) + positive_part(prediction)
+    cdef real intensity = log1p_unit(e) + by_sign(prediction, prediction, 0.0)
     cdef real s = by_sign(prediction, 1.0, e) / one_plus_e
     cdef real opposite = by_sign(prediction, e, 1.0) / one_plus_e
     cdef real a = exposure * intensity
     cdef real near = exposure * (8.7565107626965203e-27 if low else intensity)
-    cdef real p = -expm1(-near)
-    cdef real odds = exp_nonpositive(-near) / p
-    cdef real ratio = exposure * (8.7565107626965203e-27 if low else s) * odds
+    cdef real p = -expm1_nonpositive(-near)
+    cdef real ratio = exposure * (8.7565107626965203e-27 if low else s) * (
+        exp_nonpositive(-near) / p)
     cdef real rest = 1.0 - target
-    value[0] = product(rest, a) + product(target, log1p(odds) + positive_part(-60.0 - prediction))
+    cdef real line = -60.0 - prediction if low else 0.0
+    value[0] = product(rest, a) + product(target, line - log1mexp(-near))
     gradient[0] = rest * (exposure * s) - target * ratio
     # The second derivative of -log p is r (w s / p - (1 - s)), whose two terms are next to 1 on the
     # left. It is also r (w s (1/p - 1/a) + s / H - (1 - s)): 1/p - 1/a has a series, and so has
@@ -99,46 +110,72 @@ cdef inline void cross_entropy_lambda(real prediction, real target, varying expo
     hessian[0] = rest * (exposure * s * opposite) + target * ratio * (exposure * s * excess + other)
 
 
-cdef inline void focal(real prediction, real target, real gamma, real positive, real negative,
-                       double label_smoothing,
-                       real* value, real* gradient, real* hessian) noexcept nogil:
-    # f = a u^gamma c with c the cross-entropy and u = 1 - p_t = t s(-z) + (1 - t) s(z).
-    # With e = exp(-|z|): u = (near e + far) / (1 + e), where far is the share of the label that
-    # the sign of z gets wrong. u^gamma is exp(gamma log u), and where far = 0 the factor e enters as
-    # its logarithm, because u underflows long before u^gamma does. gamma u^gamma u'/u needs no power
-    # gamma - 1, which would be infinite at u = 0. Selects are made before the logarithm and the
-    # division, not between their results: GCC then vectorises the loop.
+# The focal loss is f = a u^gamma c with c the cross-entropy and u = 1 - p_t = t s(-z) + (1 - t) s(z).
+# With e = exp(-|z|): u = (near e + far) / (1 + e), where far is the share of the label that the sign
+# of z gets wrong. Where far = 0, u is e / (1 + e): e in place of near e + far, which is 1 there, is left
+# to who makes the power. Selects are made before the logarithm and the division, not between their
+# results: GCC then vectorises the loop.
+
+
+cdef inline void focal_shares(real prediction, real target, real positive, real negative,
+                              double label_smoothing, real* balance, real* far, real* near,
+                              real* e, real* mixed) noexcept nogil:
     cdef real keep = 1.0 - label_smoothing
     cdef real floor = 0.5 * label_smoothing
     cdef real t = multiply_add(target, keep, floor)
     cdef real rest = multiply_add(1.0 - target, keep, floor)
-    cdef bint rising = prediction >= 0.0
-    cdef real size = fabs(prediction)
-    cdef real e = exp_nonpositive(-size)
-    cdef real one_plus_e = 1.0 + e
-    cdef real log_one_plus_e = log1p_unit(e)
-    cdef real far = rest if rising else t
-    cdef real near = t if rising else rest
+    balance[0] = multiply_add(positive, t, negative * rest)
+    far[0] = by_sign(prediction, rest, t)
+    near[0] = by_sign(prediction, t, rest)
+    e[0] = exp_nonpositive(-fabs(prediction))
+    mixed[0] = 1.0 if far[0] == 0.0 else multiply_add(near[0], e[0], far[0])
+
+
+cdef inline void focused(real prediction, real far, real near, real e, real mixed, real weight,
+                         real gamma, real* loss, real* slope, real* curvature) noexcept nogil:
+    # For the weight a u^gamma; gamma u^gamma u'/u needs no power gamma - 1, infinite at u = 0.
     cdef bint right = far == 0.0
-    cdef real mixed = 1.0 if right else near * e + far
-    # Finite, so that gamma = 0 times it is 0.
-    cdef real reach = size if size < 1.0e30 else 1.0e30
-    cdef real log_u = log(mixed) - (reach if right else 0.0) - log_one_plus_e
-    cdef real focus = exp(gamma * log_u)
-    cdef real cross_entropy = log_one_plus_e + product(far, size)
-    cdef real a = positive * t + negative * rest
+    cdef real one_plus_e = 1.0 + e
+    cdef real cross_entropy = log1p_unit(e) + product(far, fabs(prediction))
     # Derivatives with respect to |z|: of u over u, of c, and the variance s (1 - s).
     cdef real ratio = (-1.0 if right else (far - near) * e) / (one_plus_e * mixed)
-    cdef real slope = (far - near * e) / one_plus_e
+    cdef real pull = multiply_add(-near, e, far) / one_plus_e
     cdef real variance = e / (one_plus_e * one_plus_e)
     cdef real bend = ratio * ((e - 1.0) / one_plus_e) + (gamma - 1.0) * (ratio * ratio)
-    cdef real weight = a * focus
     # `product` because a vanishing ratio meets an infinite cross-entropy at z = +-inf.
-    cdef real inner = weight * (product(gamma * ratio, cross_entropy) + slope)
-    value[0] = weight * cross_entropy
-    gradient[0] = inner if rising else -inner
-    hessian[0] = weight * (
-        product(gamma * bend, cross_entropy) + 2.0 * gamma * ratio * slope + variance)
+    loss[0] = weight * cross_entropy
+    slope[0] = flip_sign(
+        weight * (product(gamma * ratio, cross_entropy) + pull), prediction)
+    curvature[0] = weight * (
+        product(gamma * bend, cross_entropy) + 2.0 * gamma * ratio * pull + variance)
+
+
+cdef inline void focal(real prediction, real target, real gamma, real positive, real negative,
+                       double label_smoothing,
+                       real* value, real* gradient, real* hessian) noexcept nogil:
+    # u^gamma is exp(gamma log u), and e enters as its logarithm, because u underflows long before
+    # u^gamma does.
+    cdef real balance, far, near, e, mixed
+    focal_shares(prediction, target, positive, negative, label_smoothing, &balance, &far, &near, &e,
+                 &mixed)
+    cdef real reach = fabs(prediction) if far == 0.0 else 0.0
+    cdef real log_u = log_unit(mixed) - reach - log1p_unit(e)
+    focused(prediction, far, near, e, mixed, balance * exp_nonpositive(gamma * log_u), gamma,
+            value, gradient, hessian)
+
+
+cdef inline void focal_whole(real prediction, real target, real gamma, double once, double twice,
+                             real positive, real negative, double label_smoothing,
+                             real* value, real* gradient, real* hessian) noexcept nogil:
+    # gamma = once + 2 twice, each of them 0 or 1: u^gamma is a product.
+    cdef real balance, far, near, e, mixed
+    focal_shares(prediction, target, positive, negative, label_smoothing, &balance, &far, &near, &e,
+                 &mixed)
+    cdef real u = (e if far == 0.0 else mixed) / (1.0 + e)
+    cdef real first = multiply_add(<real>once, u, <real>(1.0 - once))
+    cdef real second = multiply_add(<real>twice, u * u, <real>(1.0 - twice))
+    focused(prediction, far, near, e, mixed, balance * (first * second), gamma,
+            value, gradient, hessian)
 
 
 # Losses of the margin y z. Labels -1 and 1 are scale * target + shift; their shares t = (1 + y) / 2

@@ -83,7 +83,7 @@ cdef inline void power_factors(double base, double power, real log_x, real log_x
     cdef real low = (exponent - high) + lost(base, -power)
     cdef bint whole = fabs(high * log_x) < reach
     cdef real share = 1.0 if whole else 0.5
-    near[0] = exp_product(share * high, share * low, log_x, log_x_low, 0.0)
+    near[0] = exp_product(share * high, share * low, log_x, log_x_low)
     far[0] = 1.0 if whole else near[0]
 
 

@@ -140,7 +140,7 @@ cdef inline void logistic_nll(real location, real log_scale, real target,
     cdef real z = over_scale(location - target, near, far)
     cdef real size = fabs(z)
     cdef real e = exp_nonpositive(-size)
-    cdef real slope = tanh(0.5 * z)
+    cdef real slope = flip_sign(-expm1_nonpositive(-size) / (1.0 + e), z)
     cdef real bend = 2.0 * e / ((1.0 + e) * (1.0 + e))
     cdef real rise = slope + product(bend, z)
     value[0] = log_scale + size + 2.0 * log1p_unit(e)
@@ -231,34 +231,38 @@ cdef inline void student_nll(real location, real log_scale, real target, double 
                              real* cross_hessian) noexcept nogil:
     # x = z / sqrt(df). Far out, where |x| > 1, everything is a function of k = 1 / x, which cannot
     # overflow, and of the residual, not of the scale: 1 / (1 + x^2) is k^2 d with d = 1 / (1 + k^2).
+    # The sign of 1 - |x| chooses: a condition GCC would make two ways of, each with its divisions.
     cdef real weight = df + 1.0
     cdef real half_weight = 0.5 * df + 0.5
+    cdef real per_root = 1.0 / root_df
     cdef real residual = location - target
     cdef real near, far
     reciprocal_scale(log_scale, &near, &far)
-    cdef real x = over_scale(residual, near, far) / root_df
+    cdef real x = over_scale(residual, near, far) * per_root
     cdef real size = fabs(x)
-    cdef real overflowing = 1.0e30 if sizeof(real) == sizeof(float) else 1.0e300
-    cdef bint out = size > 1.0
-    cdef bint lost = size > overflowing
-    cdef real k = (1.0 if out else size) / (size if out else 1.0)
+    cdef real within = 1.0 - size
+    cdef real k = by_sign(within, size, 1.0) / by_sign(within, 1.0, size)
     cdef real d = 1.0 / (1.0 + k * k)
-    cdef real share = d if out else k * k * d
-    cdef real log_size = log((fabs(residual) if lost else size) if out else 1.0) - (
+    cdef real share = by_sign(within, k * k, 1.0) * d
+    cdef real overflowing = 1.0e30 if sizeof(real) == sizeof(float) else 1.0e300
+    cdef bint lost = size > overflowing
+    cdef real log_size = log_nonnegative(
+        by_sign(within, 1.0, fabs(residual) if lost else size)) - (
         log_scale + log_root_df if lost else 0.0)
-    # The reciprocal of the length that derivatives by the location come with.
-    cdef real length = residual if out else root_df
-    cdef real by_near = 1.0 if out else near
-    cdef real by_far = 1.0 if out else far
-    cdef real bend = (1.0 - k) * (1.0 + k) * d * d
+    # What derivatives by the location come with: over the residual, or over the scale.
+    cdef real length = by_sign(within, 1.0, residual)
+    cdef real slope = d * by_sign(within, over_scale(x, near, far) * per_root, 1.0)
+    cdef real by_near = by_sign(within, near, 1.0)
+    cdef real by_far = by_sign(within, far, 1.0)
+    cdef real root = by_sign(within, per_root, 1.0)
+    cdef real bend = by_sign(within, 1.0, -1.0) * ((1.0 - k) * (1.0 + k) * d * d)
     value[0] = (log_scale + half_weight * (log1p_unit(k * k) + 2.0 * log_size)) + <real>constant
-    location_gradient[0] = weight * over_scale(d if out else x * d, by_near, by_far) / length
+    location_gradient[0] = weight * slope / length
     log_scale_gradient[0] = 1.0 - weight * share
     location_hessian[0] = weight * over_scale(
-        over_scale(-bend if out else bend, by_near, by_far) / length, by_near, by_far) / length
+        over_scale(bend, by_near, by_far) * root / length, by_near, by_far) * root / length
     log_scale_hessian[0] = 2.0 * weight * (k * d) * (k * d)
-    cross_hessian[0] = -2.0 * weight * d * over_scale(
-        k * k * d if out else x * d, by_near, by_far) / length
+    cross_hessian[0] = -2.0 * weight * d * (by_sign(within, 1.0, k * k) * slope) / length
 
 
 cdef inline void student_nll_fisher(real location, real log_scale, real target, double df,

@@ -187,7 +187,7 @@ cdef inline void squared_log_error(real prediction, real target, double lower, d
     cdef real y = bound if target < bound else target
     cdef real residual = p - y
     cdef real smaller = p if residual < 0.0 else y
-    cdef real ratio = flip_sign(log1p(fabs(residual) / (1.0 + smaller)), residual)
+    cdef real ratio = flip_sign(log1p_nonnegative(fabs(residual) / (1.0 + smaller)), residual)
     cdef real base = 1.0 + p
     value[0] = <real>factor * (ratio * ratio)
     gradient[0] = 0.0 if flat else slope * ratio / base
@@ -230,7 +230,7 @@ cdef inline void cauchy(real prediction, real target, double c, double majorize,
     cdef real one_plus = multiply_add(m, m, 1.0)
     cdef real weight = (1.0 if near else m * m) / one_plus
     cdef real bend = (1.0 - m) * (1.0 + m) / one_plus
-    value[0] = square * (log(large / scale) + 0.5 * log1p_unit(m * m))
+    value[0] = square * (log_nonnegative(large / scale) + 0.5 * log1p_unit(m * m))
     gradient[0] = flip_sign(scale * (m / one_plus), residual)
     hessian[0] = weight * multiply_add(exact, bend if near else -bend, <real>majorize)
 
@@ -298,55 +298,64 @@ cdef inline void lq(real prediction, real target, double exponent, double coeffi
     cdef real slope_low = (exponent - 1.0) - slope
     cdef real bend = curvature
     cdef real bend_low = curvature - bend
-    cdef real power = exp_product(slope, slope_low, high, low, 0.0)
+    cdef real power = exp_product(slope, slope_low, high, low)
     value[0] = size * power
     gradient[0] = flip_sign(q * power, residual)
-    hessian[0] = <real>coefficient * exp_product(bend, bend_low, high, low, 0.0)
+    hessian[0] = <real>coefficient * exp_product(bend, bend_low, high, low)
 
 
-cdef inline void barron(real prediction, real target, double alpha, double half_gap,
-                        double inverse, double rate, double slope, double majorize,
+cdef inline void barron(real prediction, real target, double alpha, double inverse, double factor,
+                        double slope, double largest_value, double largest_gradient,
+                        double majorize,
                         real* value, real* gradient, real* hessian) noexcept nogil:
-    # With b = |alpha - 2| = 2 half_gap and s = rate r^2 = r^2 / (b c^2) = x^2, the loss is
-    # half_gap (exp(E) - 1) / (alpha / 2) for E = alpha / 2 log(1 + s). Where s > 1,
-    # log(1 + s) = 2 log x + log(1 + 1 / s), so that no square overflows; the first term goes into
-    # exponentials in two parts, because its error would count as often as it is large. A small E
-    # leaves half_gap log(1 + s) (1 + E / 2): alpha = 0 is no special case. The derivatives are
-    # slope r (1 + s)^(alpha / 2 - 1), where r = x / inverse goes into the power for s > 1, and that
-    # over r, times (1 + (alpha - 1) s) / (1 + s).
+    # With b = |alpha - 2|, x = |r| inverse = |r| / (c sqrt(b)), L = log(1 + x^2) and E = alpha / 2 L the
+    # loss is factor (exp(E) - 1) for factor = b / alpha. The gradient is slope r exp(E) / (1 + x^2) for
+    # slope = 1 / c^2, where far out 1 / (x inverse) takes the place of r / (1 + x^2): no square
+    # overflows. L and alpha / 2 are in two parts, for their errors count as often as E is large. What
+    # an infinite r has is given. The Hessian is slope (1 + x^2)^(alpha / 2 - 1), times
+    # (1 + (alpha - 1) x^2) / (1 + x^2).
     cdef real residual = prediction - target
     cdef real size = fabs(residual)
-    cdef real shape = alpha
-    cdef real shape_low = alpha - shape
     cdef real half = 0.5 * alpha
-    cdef real pull = alpha - 1.0
-    cdef real pull_low = ((alpha - 1.0) - pull) + (alpha - ((alpha - 1.0) + 1.0))
-    cdef real double_fall = alpha - 2.0
-    cdef real double_fall_low = ((alpha - 2.0) - double_fall) + (alpha - ((alpha - 2.0) + 2.0))
+    cdef real half_low = 0.5 * alpha - half
     cdef real fall = 0.5 * alpha - 1.0
-    cdef real gap = half_gap
+    cdef real fall_low = ((0.5 * alpha - 1.0) - fall) + (
+        0.5 * alpha - ((0.5 * alpha - 1.0) + 1.0))
+    cdef real pull = alpha - 1.0
     cdef real scale = slope
-    cdef real edge = slope / inverse
+    cdef real unit = 1.0 / inverse
     cdef real exact = 1.0 - majorize
-    cdef real s = (<real>rate * size) * size
-    cdef bint near = s <= 1.0
-    cdef real m = (s if near else 1.0) / (1.0 if near else s)
-    cdef real one_plus_m = 1.0 + m
-    cdef real x = 1.0 if near else <real>inverse * size
-    cdef real high = log_high(x)
-    cdef real low = log_low(x)
-    cdef real rest = log1p_unit(m)
-    cdef real logarithm = 2.0 * high + rest
-    cdef real small = half * logarithm
-    cdef bint flat = fabs(small) < 1.0e-8
-    cdef real plain = logarithm * multiply_add(0.5, small, 1.0) + (size if high > 1.0e29 else 0.0)
-    cdef real risen = expm1_product(shape, shape_low, high, low, half * rest)
-    cdef real force = exp_product(pull, pull_low, high, low, fall * rest)
-    cdef real weight = scale * exp_product(double_fall, double_fall_low, high, low, fall * rest)
-    cdef real bend = multiply_add(pull, m if near else 1.0, 1.0 if near else m) / one_plus_m
-    value[0] = gap * ((plain if flat else risen) / (1.0 if flat else half))
-    gradient[0] = flip_sign(force * (scale * size if near else edge), residual)
+    cdef real x = <real>inverse * size
+    cdef real square = x * x
+    cdef bint far = x > 1073741824.0
+    cdef bint endless = x == infinity()
+    cdef real high = log1p_square_high(x)
+    cdef real low = log1p_square_low(x)
+    cdef real loss = <real>factor * expm1_product(half, half_low, high, low)
+    cdef real drawn = quotient_exp_product(
+        scale * (unit if far else size), x if far else 1.0 + square, half, half_low, high, low)
+    cdef bint near = square < 1.0
+    cdef real m = (square if near else 1.0) / (1.0 if near else square)
+    cdef real bend = multiply_add(pull, m if near else 1.0, 1.0 if near else m) / (1.0 + m)
+    cdef real weight = scale * exp_product(
+        fall, fall_low, 1.0e30 if endless else high, 0.0 if endless else low)
+    value[0] = <real>largest_value if endless else loss
+    gradient[0] = flip_sign(<real>largest_gradient if endless else drawn, residual)
     hessian[0] = weight * multiply_add(exact, bend, <real>majorize)
+
+
+cdef inline void barron_near_zero(real prediction, real target, double alpha, double inverse,
+                                  double factor, double slope, double largest_value,
+                                  double largest_gradient, double majorize,
+                                  real* value, real* gradient, real* hessian) noexcept nogil:
+    # For a small alpha, or alpha = 0, where factor is infinite: a tiny E leaves b / 2 L.
+    barron(prediction, target, alpha, inverse, factor, slope, largest_value, largest_gradient,
+           majorize, value, gradient, hessian)
+    cdef real half = 0.5 * alpha
+    cdef real half_gap = 1.0 - 0.5 * alpha
+    cdef real x = <real>inverse * fabs(prediction - target)
+    cdef real logarithm = log1p_square_high(x) + log1p_square_low(x)
+    value[0] = half_gap * logarithm if fabs(half * logarithm) < 1.0e-17 else value[0]
 
 
 cdef inline void wing(real prediction, real target, real width, real curvature,

@@ -1,5 +1,5 @@
 /* Functions for the inner loops of the kernels, at most 1 ulp from the true value if elementary and
- * at most 2 if not.
+ * at most 2 if not, or where it is said.
  *
  * Plain C11 without intrinsics, tables, branches or calls, so that a compiler turns
  *
@@ -486,6 +486,27 @@ FASTLOSS_INLINE double expm1_f64(double x)
     return absolute_f64(x) < 0x1p-54 ? x : result;
 }
 
+/* expm1 for x <= 0 (and NaN), within 2 ulp: beside exp_nonpositive of the same number, with which it
+ * has all but the last steps in common, it is nearly free. 2^n is exact, or rounded where it is lost
+ * beside 1. */
+FASTLOSS_INLINE float expm1_nonpositive_f32(float x)
+{
+    const reduced_f32 r = reduce_f32(at_least_f32(x, -104.0f));
+    const float quotient = multiply_add_f32(exp_cubic_f32(r.high), r.high, 0.5f);
+    const float expm1 = multiply_add_f32(r.high * r.high, quotient, r.high);
+    const float power = float_of_bits(r.exponent + EXPONENT_F32(32)) * 0x1p-32f;
+    return multiply_add_f32(power, expm1, power - 1.0f);
+}
+
+FASTLOSS_INLINE double expm1_nonpositive_f64(double x)
+{
+    const reduced_f64 r = reduce_f64(at_least_f64(x, -746.0));
+    const double quotient = multiply_add_f64(exp_cubic_f64(r.high), r.high, 0.5);
+    const double expm1 = multiply_add_f64(r.high * r.high, quotient, r.high);
+    const double power = double_of_bits(r.exponent + EXPONENT_F64(64)) * 0x1p-64;
+    return multiply_add_f64(power, expm1, power - 1.0);
+}
+
 /* ---- The logarithm family -------------------------------------------------------------------
  * x = 2^k (1 + f) with 1 + f in [3/4, 3/2), and log x = k ln2 + log(1 + f).
  */
@@ -494,24 +515,30 @@ FASTLOSS_INLINE double expm1_f64(double x)
  * error: 2^-27.6 and 2^-56.6. k times the high part of ln2 is exact, and larger than f unless
  * k = 0. The half stays apart from c and is added last: as a coefficient it would round twice
  * more. */
-FASTLOSS_INLINE pair_f32 log_sum_f32(float k, float f, float f_low)
+FASTLOSS_INLINE float log_cubic_f32(float f)
 {
     const float square = f * f;
-    float c = -0x1.71daaap-5f;
-    c = multiply_add_f32(c, f, 0x1.acf6fap-4f);
-    c = multiply_add_f32(c, f, -0x1.0d9cb4p-3f);
-    c = multiply_add_f32(c, f, 0x1.28822ep-3f);
-    c = multiply_add_f32(c, f, -0x1.54ed9ep-3f);
-    c = multiply_add_f32(c, f, 0x1.996982p-3f);
-    c = multiply_add_f32(c, f, -0x1.000048p-2f);
-    c = multiply_add_f32(c, f, 0x1.5555a4p-2f);
+    float odd = -0x1.71daaap-5f;
+    float even = 0x1.acf6fap-4f;
+    odd = multiply_add_f32(odd, square, -0x1.0d9cb4p-3f);
+    even = multiply_add_f32(even, square, 0x1.28822ep-3f);
+    odd = multiply_add_f32(odd, square, -0x1.54ed9ep-3f);
+    even = multiply_add_f32(even, square, 0x1.996982p-3f);
+    odd = multiply_add_f32(odd, square, -0x1.000048p-2f);
+    even = multiply_add_f32(even, square, 0x1.5555a4p-2f);
+    return multiply_add_f32(odd, f, even);
+}
+
+FASTLOSS_INLINE pair_f32 log_sum_f32(float k, float f, float f_low)
+{
+    const float square = f * f, c = log_cubic_f32(f);
     const pair_f32 sum = ordered_sum_f32(k * LN2_HIGH_F32, f);
     const float low = multiply_add_f32(k, LN2_LOW_F32, sum.low + f_low);
     const float tail = multiply_add_f32(square * f, c, low);
     return (pair_f32){sum.high, multiply_add_f32(square, -0.5f, tail)};
 }
 
-FASTLOSS_INLINE pair_f64 log_sum_f64(double k, double f, double f_low)
+FASTLOSS_INLINE double log_cubic_f64(double f)
 {
     const double square = f * f;
     double even = -0x1.e16d4f7dea10cp-6;
@@ -532,8 +559,12 @@ FASTLOSS_INLINE pair_f64 log_sum_f64(double k, double f, double f_low)
     even = multiply_add_f64(even, square, -0x1.555555545967dp-3);
     odd = multiply_add_f64(odd, square, 0x1.999999998c5ccp-3);
     even = multiply_add_f64(even, square, -0x1.000000000076dp-2);
-    double c = multiply_add_f64(odd, f, even);
-    c = multiply_add_f64(c, f, 0x1.55555555555a1p-2);
+    return multiply_add_f64(multiply_add_f64(odd, f, even), f, 0x1.55555555555a1p-2);
+}
+
+FASTLOSS_INLINE pair_f64 log_sum_f64(double k, double f, double f_low)
+{
+    const double square = f * f, c = log_cubic_f64(f);
     const pair_f64 sum = ordered_sum_f64(k * LN2_HIGH_F64, f);
     const double low = multiply_add_f64(k, LN2_LOW_F64, sum.low + f_low);
     const double tail = multiply_add_f64(square * f, c, low);
@@ -631,6 +662,136 @@ FASTLOSS_INLINE double log1p_f64(double x)
     const double undefined = x == -1.0 ? -(double)INFINITY : (double)NAN;
     const double defined = x > -1.0 ? result : undefined;
     return x < (double)INFINITY ? defined : x;
+}
+
+/* The same for less: within 2 ulp, and for a part of the numbers. Nothing is a pair, and what is
+ * undefined is not looked for. */
+#define LN2_F32 0x1.62e43p-1f
+
+FASTLOSS_INLINE float log_rounded_f32(float k, float f)
+{
+    const float quotient = multiply_add_f32(log_cubic_f32(f), f, -0.5f);
+    return multiply_add_f32(k, LN2_F32, multiply_add_f32(f * f, quotient, f));
+}
+
+FASTLOSS_INLINE double log_rounded_f64(double k, double f)
+{
+    const double quotient = multiply_add_f64(log_cubic_f64(f), f, -0.5);
+    const double near = multiply_add_f64(f * f, quotient, f);
+    return multiply_add_f64(k, LN2_HIGH_F64, multiply_add_f64(k, LN2_LOW_F64, near));
+}
+
+/* 2^-k, for a k below the largest exponent. */
+FASTLOSS_INLINE float reciprocal_power_f32(uint32_t exponent)
+{
+    return float_of_bits(EXPONENT_F32(0) - exponent);
+}
+
+FASTLOSS_INLINE double reciprocal_power_f64(uint64_t exponent)
+{
+    return double_of_bits(EXPONENT_F64(0) - exponent);
+}
+
+/* log x for x >= +0. */
+FASTLOSS_INLINE float log_nonnegative_f32(float x)
+{
+    const float normal = x < 0x1p-126f ? x * 0x1p24f : x;
+    const float shift = x < 0x1p-126f ? 24.0f : 0.0f;
+    const uint32_t exponent = log_exponent_f32(normal);
+    const float f = float_of_bits(bits_f32(normal) - exponent) - 1.0f;
+    const float result = log_rounded_f32(exponent_to_float(exponent) - shift, f);
+    const float bounded = x == 0.0f ? -INFINITY : result;
+    return x < INFINITY ? bounded : x;
+}
+
+FASTLOSS_INLINE double log_nonnegative_f64(double x)
+{
+    const double normal = x < 0x1p-1022 ? x * 0x1p53 : x;
+    const double shift = x < 0x1p-1022 ? 53.0 : 0.0;
+    const uint64_t exponent = log_exponent_f64(normal);
+    const double f = double_of_bits(bits_f64(normal) - exponent) - 1.0;
+    const double result = log_rounded_f64(exponent_to_double(exponent) - shift, f);
+    const double bounded = x == 0.0 ? -(double)INFINITY : result;
+    return x < (double)INFINITY ? bounded : x;
+}
+
+/* log x on (0, 1]; of 0, a number below all those. Multiplied first, nothing is subnormal; and f is
+ * made by a multiplication, which keeps NaN. */
+FASTLOSS_INLINE float log_unit_f32(float x)
+{
+    const float scaled = x * 0x1p24f;
+    const uint32_t exponent = log_exponent_f32(scaled);
+    const float f = multiply_add_f32(scaled, reciprocal_power_f32(exponent), -1.0f);
+    return log_rounded_f32(exponent_to_float(exponent) - 24.0f, f);
+}
+
+FASTLOSS_INLINE double log_unit_f64(double x)
+{
+    const double scaled = x * 0x1p53;
+    const uint64_t exponent = log_exponent_f64(scaled);
+    const double f = multiply_add_f64(scaled, reciprocal_power_f64(exponent), -1.0);
+    return log_rounded_f64(exponent_to_double(exponent) - 53.0, f);
+}
+
+/* log(1 + x) on (-1, 0]; of -1, a number below all those. As in log1p, f has no rounding error. */
+FASTLOSS_INLINE float log1p_nonpositive_f32(float x)
+{
+    const uint32_t exponent = log_exponent_f32(1.0f + x);
+    const float power = reciprocal_power_f32(exponent);
+    const float f = multiply_add_f32(x, power, power - 1.0f);
+    return log_rounded_f32(exponent_to_float(exponent), f);
+}
+
+FASTLOSS_INLINE double log1p_nonpositive_f64(double x)
+{
+    const uint64_t exponent = log_exponent_f64(1.0 + x);
+    const double power = reciprocal_power_f64(exponent);
+    const double f = multiply_add_f64(x, power, power - 1.0);
+    return log_rounded_f64(exponent_to_double(exponent), f);
+}
+
+/* log(1 - e^x) for -80 <= x <= -2^-120, within 3 ulp, beside exp_nonpositive and expm1_nonpositive of
+ * the same number. f is made of the smaller one of e^x and 1 - e^x, which keeps its digits. Below, it
+ * is -e^x, or +0. */
+FASTLOSS_INLINE float log1mexp_f32(float x)
+{
+    const float e = exp_nonpositive_f32(x), rest = -expm1_nonpositive_f32(x);
+    const uint32_t exponent = log_exponent_f32(rest);
+    const float power = reciprocal_power_f32(exponent);
+    const float shift = e < 0.5f ? power - 1.0f : -1.0f;
+    const float f = multiply_add_f32(e < 0.5f ? -e : rest, power, shift);
+    return log_rounded_f32(exponent_to_float(exponent), f);
+}
+
+FASTLOSS_INLINE double log1mexp_f64(double x)
+{
+    const double e = exp_nonpositive_f64(x), rest = -expm1_nonpositive_f64(x);
+    const uint64_t exponent = log_exponent_f64(rest);
+    const double power = reciprocal_power_f64(exponent);
+    const double shift = e < 0.5 ? power - 1.0 : -1.0;
+    const double f = multiply_add_f64(e < 0.5 ? -e : rest, power, shift);
+    return log_rounded_f64(exponent_to_double(exponent), f);
+}
+
+/* log1p for x >= +0, with its error: the same without what is undefined. */
+FASTLOSS_INLINE float log1p_nonnegative_f32(float x)
+{
+    const uint32_t exponent = log_exponent_f32(1.0f + x);
+    const float scaled = float_of_bits(bits_f32(x) - exponent);
+    const float shift = at_most_f32(1.0f - reciprocal_power_f32(exponent), 1.0f);
+    const float f = scaled - shift;
+    const pair_f32 sum = log_sum_f32(exponent_to_float(exponent), f, scaled - (f + shift));
+    return x < INFINITY ? sum.high + sum.low : x;
+}
+
+FASTLOSS_INLINE double log1p_nonnegative_f64(double x)
+{
+    const uint64_t exponent = log_exponent_f64(1.0 + x);
+    const double scaled = double_of_bits(bits_f64(x) - exponent);
+    const double shift = at_most_f64(1.0 - reciprocal_power_f64(exponent), 1.0);
+    const double f = scaled - shift;
+    const pair_f64 sum = log_sum_f64(exponent_to_double(exponent), f, scaled - (f + shift));
+    return x < (double)INFINITY ? sum.high + sum.low : x;
 }
 
 typedef struct { float s, rest, tail; } halved_f32;
@@ -1220,50 +1381,143 @@ FASTLOSS_INLINE float log_low_f32(float x) { return bounded_log_f32(x).low; }
 FASTLOSS_INLINE double log_high_f64(double x) { return bounded_log_f64(x).high; }
 FASTLOSS_INLINE double log_low_f64(double x) { return bounded_log_f64(x).low; }
 
-/* (y + y_low) (x + x_low) + more, where y_low, x_low and the rounding of `more` are small. */
-FASTLOSS_INLINE pair_f32 product_sum_f32(float y, float y_low, float x, float x_low, float more)
+/* log(1 + x^2) for x >= 0 in two parts, the first of which is short. Far out, where the square might
+ * overflow, it is log x^2. */
+FASTLOSS_INLINE pair_f32 log1p_square_f32(float x)
+{
+    const float reduced = x > 0x1p30f ? x * 0x1p-65f : x;
+    const float one = x > 0x1p30f ? 0.0f : 1.0f;
+    const float square = reduced * reduced;
+    const uint32_t exponent = log_exponent_f32(one + square);
+    const float power = reciprocal_power_f32(exponent);
+    const float f = multiply_add_f32(square, power, multiply_add_f32(one, power, -1.0f));
+    const float k = exponent_to_float(exponent) + (x > 0x1p30f ? 130.0f : 0.0f);
+    const float quotient = multiply_add_f32(log_cubic_f32(f), f, -0.5f);
+    const float near = multiply_add_f32(f * f, quotient, f);
+    return (pair_f32){k * LN2_HIGH_F32, multiply_add_f32(k, LN2_LOW_F32, near)};
+}
+
+FASTLOSS_INLINE pair_f64 log1p_square_f64(double x)
+{
+    const double reduced = x > 0x1p30 ? x * 0x1p-514 : x;
+    const double one = x > 0x1p30 ? 0.0 : 1.0;
+    const double square = reduced * reduced;
+    const uint64_t exponent = log_exponent_f64(one + square);
+    const double power = reciprocal_power_f64(exponent);
+    const double f = multiply_add_f64(square, power, multiply_add_f64(one, power, -1.0));
+    const double k = exponent_to_double(exponent) + (x > 0x1p30 ? 1028.0 : 0.0);
+    const double quotient = multiply_add_f64(log_cubic_f64(f), f, -0.5);
+    const double near = multiply_add_f64(f * f, quotient, f);
+    return (pair_f64){k * LN2_HIGH_F64, multiply_add_f64(k, LN2_LOW_F64, near)};
+}
+
+FASTLOSS_INLINE float log1p_square_high_f32(float x) { return log1p_square_f32(x).high; }
+FASTLOSS_INLINE float log1p_square_low_f32(float x) { return log1p_square_f32(x).low; }
+
+FASTLOSS_INLINE double log1p_square_high_f64(double x) { return log1p_square_f64(x).high; }
+FASTLOSS_INLINE double log1p_square_low_f64(double x) { return log1p_square_f64(x).low; }
+
+/* (y + y_low) (x + more), where y_low is small, and x zero or larger than `more`. */
+FASTLOSS_INLINE pair_f32 pair_product_f32(float y, float y_low, float x, float more)
 {
     const float product = y * x;
-    const float low = multiply_add_f32(y, x_low, y_low * x) - remainder_f32(product, y, x);
-    const pair_f32 sum = exact_sum_f32(product, more);
-    return (pair_f32){sum.high, sum.low + low};
+    const float high = multiply_add_f32(y, more, product);
+    const float low = multiply_add_f32(y_low, x, multiply_add_f32(y, more, product - high));
+    return (pair_f32){high, low - remainder_f32(product, y, x)};
 }
 
-FASTLOSS_INLINE pair_f64 product_sum_f64(double y, double y_low, double x, double x_low, double more)
+FASTLOSS_INLINE pair_f64 pair_product_f64(double y, double y_low, double x, double more)
 {
     const double product = y * x;
-    const double low = multiply_add_f64(y, x_low, y_low * x) - remainder_f64(product, y, x);
-    const pair_f64 sum = exact_sum_f64(product, more);
-    return (pair_f64){sum.high, sum.low + low};
+    const double high = multiply_add_f64(y, more, product);
+    const double low = multiply_add_f64(y_low, x, multiply_add_f64(y, more, product - high));
+    return (pair_f64){high, low - remainder_f64(product, y, x)};
 }
 
-/* e to that power, and e to that power less 1. Beyond the largest number nothing is corrected. */
-FASTLOSS_INLINE float exp_product_f32(float y, float y_low, float x, float x_low, float more)
+/* e to that power. Beyond the largest number nothing is corrected. */
+FASTLOSS_INLINE float exp_product_f32(float y, float y_low, float x, float x_low)
 {
-    const pair_f32 sum = product_sum_f32(y, y_low, x, x_low, more);
-    const float result = exp_f32(sum.high);
-    return multiply_add_f32(result < INFINITY ? result : 0.0f, sum.low, result);
+    const pair_f32 product = pair_product_f32(y, y_low, x, x_low);
+    const float result = exp_f32(product.high);
+    return multiply_add_f32(result < INFINITY ? result : 0.0f, product.low, result);
 }
 
-FASTLOSS_INLINE double exp_product_f64(double y, double y_low, double x, double x_low, double more)
+FASTLOSS_INLINE double exp_product_f64(double y, double y_low, double x, double x_low)
 {
-    const pair_f64 sum = product_sum_f64(y, y_low, x, x_low, more);
-    const double result = exp_f64(sum.high);
-    return multiply_add_f64(result < (double)INFINITY ? result : 0.0, sum.low, result);
+    const pair_f64 product = pair_product_f64(y, y_low, x, x_low);
+    const double result = exp_f64(product.high);
+    return multiply_add_f64(result < (double)INFINITY ? result : 0.0, product.low, result);
 }
 
-FASTLOSS_INLINE float expm1_product_f32(float y, float y_low, float x, float x_low, float more)
+/* e^(high + low) as first (1 + expm1) second, where the two others are powers of 2: half of a power
+ * that may be out of reach itself. From the bound on, what there is to multiply is 0 or infinite. */
+typedef struct { float size, expm1, first, second; } halved_power_f32;
+typedef struct { double size, expm1, first, second; } halved_power_f64;
+
+FASTLOSS_INLINE halved_power_f32 halve_power_f32(pair_f32 x)
 {
-    const pair_f32 sum = product_sum_f32(y, y_low, x, x_low, more);
-    const float result = expm1_f32(sum.high);
-    return multiply_add_f32(result < INFINITY ? result + 1.0f : 0.0f, sum.low, result);
+    const float size = absolute_f32(x.high);
+    const float bounded = with_sign_f32(at_most_f32(size, 176.4f), x.high);
+    const float shifted = multiply_add_f32(bounded, PER_LN2_F32, ROUNDER_F32);
+    const float n = shifted - ROUNDER_F32;
+    const float low = multiply_add_f32(n, -LN2_LOW_F32, size > 176.4f ? 0.0f : x.low);
+    const float r = multiply_add_f32(n, -LN2_HIGH_F32, bounded) + low;
+    const float quotient = multiply_add_f32(exp_cubic_f32(r), r, 0.5f);
+    const uint32_t exponent = bits_f32(shifted) << 23;
+    const uint32_t half = ((exponent + (256u << 23)) >> 1) & 0xff800000u;
+    return (halved_power_f32){size, multiply_add_f32(r * r, quotient, r),
+                              float_of_bits(half - (1u << 23)),
+                              float_of_bits(exponent + (255u << 23) - half)};
 }
 
-FASTLOSS_INLINE double expm1_product_f64(double y, double y_low, double x, double x_low, double more)
+FASTLOSS_INLINE halved_power_f64 halve_power_f64(pair_f64 x)
 {
-    const pair_f64 sum = product_sum_f64(y, y_low, x, x_low, more);
-    const double result = expm1_f64(sum.high);
-    return multiply_add_f64(result < (double)INFINITY ? result + 1.0 : 0.0, sum.low, result);
+    const double size = absolute_f64(x.high);
+    const double bounded = with_sign_f64(at_most_f64(size, 1418.5), x.high);
+    const double shifted = multiply_add_f64(bounded, PER_LN2_F64, ROUNDER_F64);
+    const double n = shifted - ROUNDER_F64;
+    const double low = multiply_add_f64(n, -LN2_LOW_F64, size > 1418.5 ? 0.0 : x.low);
+    const double r = multiply_add_f64(n, -LN2_HIGH_F64, bounded) + low;
+    const double quotient = multiply_add_f64(exp_cubic_f64(r), r, 0.5);
+    const uint64_t exponent = bits_f64(shifted) << 52;
+    const uint64_t half = ((exponent + (2048ull << 52)) >> 1) & 0xfff0000000000000u;
+    return (halved_power_f64){size, multiply_add_f64(r * r, quotient, r),
+                              double_of_bits(half - (1ull << 52)),
+                              double_of_bits(exponent + (2047ull << 52) - half)};
+}
+
+/* a / b times e to that power, with no overflow before the whole has one. */
+FASTLOSS_INLINE float quotient_exp_product_f32(float a, float b, float y, float y_low, float x,
+                                               float x_low)
+{
+    const halved_power_f32 p = halve_power_f32(pair_product_f32(y, y_low, x, x_low));
+    return a * multiply_add_f32(p.first, p.expm1, p.first) / b * p.second;
+}
+
+FASTLOSS_INLINE double quotient_exp_product_f64(double a, double b, double y, double y_low, double x,
+                                                double x_low)
+{
+    const halved_power_f64 p = halve_power_f64(pair_product_f64(y, y_low, x, x_low));
+    return a * multiply_add_f64(p.first, p.expm1, p.first) / b * p.second;
+}
+
+/* e to that power less 1: the same steps but for the last. */
+FASTLOSS_INLINE float expm1_product_f32(float y, float y_low, float x, float x_low)
+{
+    const halved_power_f32 p = halve_power_f32(pair_product_f32(y, y_low, x, x_low));
+    const float power = p.first * p.second;
+    const float near = multiply_add_f32(power, p.expm1, power - 1.0f);
+    const float far = multiply_add_f32(p.first, p.expm1, p.first) * p.second - 1.0f;
+    return p.size < 64.0f ? near : far;
+}
+
+FASTLOSS_INLINE double expm1_product_f64(double y, double y_low, double x, double x_low)
+{
+    const halved_power_f64 p = halve_power_f64(pair_product_f64(y, y_low, x, x_low));
+    const double power = p.first * p.second;
+    const double near = multiply_add_f64(power, p.expm1, power - 1.0);
+    const double far = multiply_add_f64(p.first, p.expm1, p.first) * p.second - 1.0;
+    return p.size < 64.0 ? near : far;
 }
 
 #endif

@@ -5,10 +5,16 @@ cdef extern from "vector_math.h" nogil:
     real exp(real x)
     real exp_nonpositive(real x)
     real log(real x)
+    real log_nonnegative(real x)
+    real log_unit(real x)
     real log1p(real x)
+    real log1p_nonnegative(real x)
+    real log1p_nonpositive(real x)
     real log1p_unit(real x)
     real log1p_unit_deficit(real x)
+    real log1mexp(real x)
     real expm1(real x)
+    real expm1_nonpositive(real x)
     real tanh(real x)
     real sigmoid(real x)
     real softplus(real x)
@@ -25,11 +31,15 @@ cdef extern from "vector_math.h" nogil:
     real trigamma_tail(real z) nogil
     # Of numbers that are not negative, within 2 ulp: x - log1p(x).
     real log1p_gap(real x) nogil
-    # A logarithm in two parts, and exponentials of a product of two numbers in two parts, and more.
+    # Logarithms in two parts, of x and of 1 + x^2, and exponentials of a product of two numbers in two
+    # parts.
     real log_high(real x) nogil
     real log_low(real x) nogil
-    real exp_product(real y, real y_low, real x, real x_low, real more)
-    real expm1_product(real y, real y_low, real x, real x_low, real more)
+    real log1p_square_high(real x) nogil
+    real log1p_square_low(real x) nogil
+    real exp_product(real y, real y_low, real x, real x_low)
+    real quotient_exp_product(real a, real b, real y, real y_low, real x, real x_low)
+    real expm1_product(real y, real y_low, real x, real x_low)
 
 cdef extern from *:
     """
@@ -45,6 +55,10 @@ cdef extern from *:
     real fabs(real x) nogil
     real sqrt(real x) nogil
     real smallest_normal() nogil
+
+
+cdef inline real infinity() noexcept nogil:
+    return INFINITY
 
 
 cdef inline real minus_infinity() noexcept nogil:

@@ -185,6 +185,10 @@ class LogLoss(Loss, kernel="log_loss"):
         "SparseCategoricalCrossentropy": {"clamp": "keras", "axis": -1},
     }
 
+    def _kernel(self) -> str:
+        # 1 less a smaller one is 1 in float32.
+        return "log_loss_open" if self.eps is not None and self.eps < 1e-7 else "log_loss"
+
     def _kernel_parameters(self, dtype: np.dtype[Any]) -> dict[str, float]:
         torch = self.clamp == "torch" and self.eps is None
         eps = {"sklearn": float(np.finfo(dtype).eps), "keras": 1e-7, "torch": 0.0}[self.clamp]
@@ -243,6 +247,18 @@ class CrossEntropyLambda(Loss, kernel="cross_entropy_lambda"):
         "xentlambda": {},
     }
 
+    def _kernel(self) -> str:
+        return "binary_cross_entropy" if self._is_plain() else "cross_entropy_lambda"
+
+    def _is_plain(self) -> bool:
+        return isinstance(self.exposure, (int, float)) and self.exposure == 1
+
+    def _kernel_parameters(self, dtype: np.dtype[Any]) -> dict[str, float]:
+        return {"label_smoothing": 0.0} if self._is_plain() else {}
+
+    def _kernel_varying(self) -> dict[str, Any]:
+        return {"pos_weight" if self._is_plain() else "exposure": self.exposure}
+
 
 class Focal(Loss, kernel="focal"):
     r"""Focal loss of logits: cross-entropy that fades where the prediction is right.
@@ -268,9 +284,10 @@ class Focal(Loss, kernel="focal"):
 
     Notes
     -----
-    Targets are probabilities; 0 and 1 are hard labels. All is computed from the logarithm of u, so
-    value and gradient are finite for every logit and for gamma in [0, 1) too. The Hessian is exact
-    and may be negative. Torchvision's default alpha is 0.25, and its -1 is None here; Keras's
+    Targets are probabilities; 0 and 1 are hard labels. The power is made of the logarithm of u, so
+    value and gradient are finite for every logit and for gamma in [0, 1) too; for 0, 1, 2 and 3 it
+    is a product, which takes two thirds of the time. The Hessian is exact and may be negative.
+    Torchvision's default alpha is 0.25, and its -1 is None here; Keras's
     ``BinaryFocalCrossentropy`` takes logits with ``from_logits=True`` only and has an alpha where
     ``apply_class_balancing`` says so.
 
@@ -299,8 +316,15 @@ class Focal(Loss, kernel="focal"):
         "sigmoid_focal_loss": {"alpha": 0.25},
     }
 
+    def _kernel(self) -> str:
+        # A power that is next to 0 is 1 for all that can be seen.
+        return "focal_whole" if self.gamma in (1, 2, 3) or self.gamma < 1e-30 else "focal"
+
     def _kernel_parameters(self, dtype: np.dtype[Any]) -> dict[str, float]:
+        whole = self._kernel() == "focal_whole"
+        once_and_twice = {"once": int(self.gamma) & 1, "twice": int(self.gamma) >> 1}
         return {
+            **(once_and_twice if whole else {}),
             "gamma": self.gamma,
             "label_smoothing": self.label_smoothing,
             "positive": 1.0 if self.alpha is None else self.alpha,

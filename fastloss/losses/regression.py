@@ -1151,7 +1151,9 @@ class Barron(Loss, kernel="barron"):
         if self.alpha == 2:
             return "squared_error"
         # From there on the limit is the loss to far more digits than there are.
-        return "welsch" if self.alpha < -1e30 else "barron"
+        if self.alpha < -1e30:
+            return "welsch"
+        return "barron_near_zero" if abs(self.alpha) < 1 else "barron"
 
     def _kernel_parameters(self, dtype: np.dtype[Any]) -> dict[str, float]:
         square = self.scale * self.scale
@@ -1161,12 +1163,15 @@ class Barron(Loss, kernel="barron"):
         if self.alpha < -1e30:
             return {"rate": 0.5 / square, "factor": 1.0, "majorize": majorize}
         gap = abs(self.alpha - 2)
+        inverse = 1 / (self.scale * math.sqrt(gap))
+        edge = 1 / (square * inverse) if self.alpha == 1 else 0.0
         return {
             "alpha": self.alpha,
-            "half_gap": gap / 2,
-            "inverse": 1 / (self.scale * math.sqrt(gap)),
-            "rate": 1 / (square * gap),
+            "inverse": inverse,
+            "factor": gap / self.alpha if self.alpha else math.inf,
             "slope": 1 / square,
+            "largest_value": -gap / self.alpha if self.alpha < 0 else math.inf,
+            "largest_gradient": edge if self.alpha <= 1 else math.inf,
             "majorize": majorize,
         }
 
