@@ -99,7 +99,8 @@ def extensions() -> list[Extension]:
     choices = write(
         GENERATED / "choices.txt", "".join(f"{n}={os.environ.get(n, '')}\n" for n in names)
     )
-    depends = [choices, *(str(p) for p in KERNELS.rglob("*") if p.suffix in (".pxi", ".h"))]
+    included = (str(p) for p in KERNELS.rglob("*") if p.suffix in (".pxi", ".h"))
+    depends = ["setup.py", choices, *included]
     *modules, level = cythonize(
         [module(name, source, depends) for name, source in sources.items()],
         build_dir="build",
@@ -123,6 +124,14 @@ def extensions() -> list[Extension]:
 
 class BuildExt(build_ext):
     """build_ext with the flags that each module and each compiler needs."""
+
+    def finalize_options(self) -> None:
+        super().finalize_options()
+        if self.editable_mode:
+            # Setuptools gives this a folder of its own each time. In the one that wheels are made
+            # from, what is up to date need not be compiled again.
+            folder = f"lib.{sysconfig.get_platform()}-{sys.implementation.cache_tag}"
+            self.build_lib = str(Path("build") / folder)
 
     def build_extensions(self) -> None:
         msvc = self.compiler.compiler_type == "msvc"

@@ -45,7 +45,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 # Numbers are judged at every level that the machine has, and the rest at the one in use: around the
 # loops everything is the same, and test_levels compares their results.
-EVERY_LEVEL = ("test_values", "test_cross_entropy", "test_distribution", "test_threads")
+EVERY_LEVEL = ("test_values", "test_cross_entropy", "test_distribution")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

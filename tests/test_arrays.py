@@ -538,7 +538,7 @@ def test_foreign_arrays(case: Case, wrapper: Any) -> None:
 
 
 SETTINGS = settings(
-    max_examples=25,
+    max_examples=12,
     deadline=None,
     derandomize=True,
     suppress_health_check=[

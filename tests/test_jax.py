@@ -92,14 +92,14 @@ def test_half_precision(case: Case, dtype: str) -> None:
 
 @every_loss
 def test_derivatives(case: Case) -> None:
-    """First and second, forwards and backwards, against differences."""
+    """The first, forwards and backwards, against differences."""
     prediction, target = sample(case, np.float64, 6)
     function = fastloss.jax.loss(case.loss(reduction="none"))
     weight = sample_weight(6, np.float64)
     check_grads(
         jax.jit(lambda p: function(p, target, weight)),
         (prediction,),
-        order=2 if case.exact_hessian else 1,
+        order=1,
         atol=1e-4,
         rtol=1e-4,
     )
@@ -123,11 +123,15 @@ def test_second_derivatives(case: Case) -> None:
     np.testing.assert_array_equal(jax.jit(backward)(prediction), expected)
 
 
+AXES = [("mean", (0, 0)), ("mean", (0, 0, 0)), ("sum", (0, None, 0)), ("none", (0, 0, None))]
+
+
+# Compiling takes a second: the losses share out what does not depend on them.
 @pytest.mark.parametrize(
-    ("reduction", "axes"),
-    [("mean", (0, 0)), ("mean", (0, 0, 0)), ("sum", (0, None, 0)), ("none", (0, 0, None))],
+    ("case", "reduction", "axes"),
+    [(case, *AXES[i % len(AXES)]) for i, case in enumerate(CASES)],
+    ids=[case.id for case in CASES],
 )
-@every_loss
 def test_vmap(case: Case, reduction: str, axes: tuple[int | None, ...]) -> None:
     """Together as one by one: values, gradients and second derivatives."""
     n, batch = 7, 3
