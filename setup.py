@@ -125,14 +125,6 @@ def extensions() -> list[Extension]:
 class BuildExt(build_ext):
     """build_ext with the flags that each module and each compiler needs."""
 
-    def finalize_options(self) -> None:
-        super().finalize_options()
-        if self.editable_mode:
-            # Setuptools gives this a folder of its own each time. In the one that wheels are made
-            # from, what is up to date need not be compiled again.
-            folder = f"lib.{sysconfig.get_platform()}-{sys.implementation.cache_tag}"
-            self.build_lib = str(Path("build") / folder)
-
     def build_extensions(self) -> None:
         msvc = self.compiler.compiler_type == "msvc"
         common = MSVC_FLAGS if msvc else UNIX_FLAGS
