@@ -1,11 +1,15 @@
 """The same bits for any number of threads, from any number of callers, and after a fork."""
 
+import contextlib
+import ctypes
 import multiprocessing
 import os
+import platform
 import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -259,3 +263,35 @@ def test_a_wrong_environment_is_named(wrong: str) -> None:
     result = run(FASTLOSS_NUM_THREADS=wrong)
     assert result.returncode != 0
     assert "FASTLOSS_NUM_THREADS" in result.stderr
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="sets x86's MXCSR")
+@pytest.mark.skipif(sys.platform == "win32", reason="finds the functions in the C library")
+def test_the_floating_point_state_of_others(level: str) -> None:
+    """Another library has subnormal numbers flushed to zero: the same bits, and its state is kept."""
+    loss = fl.SquaredError(reduction="none")
+    small = np.float32(2.0**-140)
+    for n in (5, 100_000):
+        prediction, target = np.full(n, small), np.zeros(n, np.float32)
+        with flushed_to_zero():
+            assert small * np.ones(1, np.float32) == 0
+            flushed = [loss.grad(prediction, target, n_threads=k) for k in (1, 2)]
+            assert small * np.ones(1, np.float32) == 0
+        for gradient in flushed:
+            assert (gradient == 2 * small).all()
+
+
+@contextlib.contextmanager
+def flushed_to_zero() -> Iterator[None]:
+    library = ctypes.CDLL(None)
+    before, flushing = (ctypes.c_ubyte * 32)(), (ctypes.c_ubyte * 32)()
+    library.fegetenv(before)
+    # The last of the eight words of an x86-64 fenv_t is MXCSR; bits 15 and 6 are FTZ and DAZ.
+    ctypes.memmove(flushing, before, 32)
+    words = ctypes.cast(flushing, ctypes.POINTER(ctypes.c_uint32))
+    words[7] |= 0x8040
+    library.fesetenv(flushing)
+    try:
+        yield
+    finally:
+        library.fesetenv(before)

@@ -58,9 +58,12 @@ cdef bint take_chunk(Crew* crew) noexcept nogil:
     # A chunk that was taken belongs to the job that is there now: the next one is only put there
     # when all of this one's are done.
     cdef long left = fastloss_load(&crew.left)
+    cdef unsigned state
     while left > 0:
         if fastloss_swap(&crew.left, left, left - 1):
+            state = fastloss_enter()
             crew.function(crew.job, crew.chunks - left, 0)
+            fastloss_leave(state)
             fastloss_increment(&crew.done)
             return True
         left = fastloss_load(&crew.left)

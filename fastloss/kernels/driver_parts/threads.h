@@ -1,4 +1,5 @@
-/* Clock, threads, processes and atomic counters, the same words everywhere. */
+/* Clock, threads, processes, atomic counters and the state of floating-point arithmetic, the same words
+   everywhere. */
 #ifndef FASTLOSS_THREADS_H
 #define FASTLOSS_THREADS_H
 
@@ -35,6 +36,40 @@ static double fastloss_now(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 #endif
+
+/* Other libraries have a thread round subnormal numbers to zero and forget it, or have it while they call
+   us; a thread inherits that from the one that starts it. The bits of a result depend on neither: we
+   compute in the state in which a program begins and go back to the one that was there. */
+#if defined(__SSE2__) || defined(_M_X64)
+#include <xmmintrin.h>
+#define FASTLOSS_STATE 0x1f80u
+#define fastloss_get_state() (_mm_getcsr() & ~0x3fu)
+#define fastloss_set_state(state) _mm_setcsr(state)
+#elif defined(__aarch64__) && !defined(_MSC_VER)
+#define FASTLOSS_STATE 0u
+static unsigned fastloss_get_state(void) {
+    unsigned long state;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(state));
+    return (unsigned)state;
+}
+static void fastloss_set_state(unsigned state) {
+    __asm__ volatile("msr fpcr, %0" : : "r"((unsigned long)state));
+}
+#else
+#define FASTLOSS_STATE 0u
+#define fastloss_get_state() 0u
+#define fastloss_set_state(state) ((void)(state))
+#endif
+static unsigned fastloss_enter(void) {
+    unsigned before = fastloss_get_state();
+    if (before != FASTLOSS_STATE)
+        fastloss_set_state(FASTLOSS_STATE);
+    return before;
+}
+static void fastloss_leave(unsigned before) {
+    if (before != FASTLOSS_STATE)
+        fastloss_set_state(before);
+}
 
 #if defined(_MSC_VER) && !defined(__clang__)
 static long fastloss_load(volatile long *x) { return InterlockedOr(x, 0); }

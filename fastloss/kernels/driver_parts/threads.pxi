@@ -8,6 +8,8 @@ cdef extern from "driver_parts/threads.h" nogil:
     int fastloss_thread()
     long fastloss_process()
     double fastloss_now()
+    unsigned fastloss_enter()
+    void fastloss_leave(unsigned before)
     long fastloss_load(long* x)
     long fastloss_increment(long* x)        # returns what it was
 
@@ -158,6 +160,7 @@ cdef struct Share:
 cdef void run_shares(const Job* job, chunk_function function, Share* shares, int n, int own,
                      int slot) noexcept nogil:
     # A thread's own share, then what is left of the others'.
+    cdef unsigned state = fastloss_enter()
     cdef long chunk
     cdef int i
     cdef Share* share
@@ -171,6 +174,7 @@ cdef void run_shares(const Job* job, chunk_function function, Share* shares, int
             if chunk >= share.stop:
                 break
             function(job, chunk, slot)
+    fastloss_leave(state)
 
 
 cdef void run_chunks(const Job* job, chunk_function function, Py_ssize_t first,
@@ -179,10 +183,13 @@ cdef void run_chunks(const Job* job, chunk_function function, Py_ssize_t first,
     cdef Py_ssize_t chunk
     cdef int member
     cdef int n = min(threads, <int>MAX_SHARES)
+    cdef unsigned state
     if threads < 2:
         # Never through the OpenMP runtime: it may not be usable here, and it is not free.
+        state = fastloss_enter()
         for chunk in range(first, job.chunks):
             function(job, chunk, 0)
+        fastloss_leave(state)
         return
     # A thread begins with the same chunks in every call of one size: its cache has them from the last
     # one. Handed out as they come, arrays that fit the caches took half as long again. Who is done
@@ -214,8 +221,11 @@ cdef void run_timed(const Job* job, chunk_function function, Cost* cost, Py_ssiz
     cdef double seconds, alone
     cdef Py_ssize_t first = 0
     cdef int threads
+    cdef unsigned state
     if cost.seconds == 0:
+        state = fastloss_enter()
         function(job, 0, 0)
+        fastloss_leave(state)
         seconds = fastloss_now()
         cost.seconds = max((seconds - start) * job.chunks / elements, 1e-13)
         start = seconds
