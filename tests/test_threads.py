@@ -268,7 +268,7 @@ def test_a_wrong_environment_is_named(wrong: str) -> None:
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="sets x86's MXCSR")
 @pytest.mark.skipif(sys.platform == "win32", reason="finds the functions in the C library")
 def test_the_floating_point_state_of_others(level: str) -> None:
-    """Another library has subnormal numbers flushed to zero: the same bits, and its state is kept."""
+    """Another library flushes subnormal numbers to zero: the same bits, and its state is kept."""
     loss = fl.SquaredError(reduction="none")
     small = np.float32(2.0**-140)
     for n in (5, 100_000):
