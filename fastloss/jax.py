@@ -30,7 +30,7 @@ import math
 import pickle
 import uuid
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -108,7 +108,8 @@ def loss(loss: fl.Loss | str, **parameters: Any) -> Function:
     return _function(loss)
 
 
-@functools.cache
+# A compiled program takes a megabyte; a search through parameters makes many losses.
+@functools.lru_cache(maxsize=128)
 def _function(loss: fl.Loss) -> Function:
     def function(prediction: Array, target: Array, weight: Array | None = None) -> Array:
         return _apply(loss, prediction, target, weight)
@@ -137,6 +138,10 @@ def _apply(loss: fl.Loss, prediction: Array, target: Array, weight: Array | None
         axis = -1 if ndim == 1 else axis - ndim if axis >= 0 else axis
         loss = replace(loss, axis=axis)  # type: ignore[call-arg]
     call = _Call(loss, "value", weight is not None)
+    if arrays["prediction"].dtype == np.float16:
+        # There is no room in it for a gradient before whoever scales a loss has scaled it back.
+        arrays["prediction"] = arrays["prediction"].astype(np.float32)
+        return call.bind(arrays.values())[0].astype(np.float16)
     return call.bind(arrays.values())[0]
 
 
@@ -158,6 +163,15 @@ def _check_shapes(
         shapes = (prediction, target, *([] if weight is None else [weight]))
         loss(*(np.broadcast_to(np.float32(0), shape) for shape in shapes))
         raise ValueError("shapes do not agree")
+
+
+def _gathered(array: Array) -> Array:
+    """Return an array whose type says that it is in parts as one that is whole everywhere."""
+    sharding = jax.typeof(array).sharding
+    if all(part is None for part in sharding.spec):
+        return array
+    whole = jax.sharding.PartitionSpec(*[None] * len(sharding.spec))
+    return jax.sharding.reshard(array, sharding.update(spec=whole))
 
 
 def _without(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
@@ -185,7 +199,7 @@ class _Call:
     batch: int = 0
 
     def bind(self, arrays: Iterable[Array]) -> list[Array]:
-        found: list[Array] = _primitive.bind(*arrays, call=self)
+        found: list[Array] = _primitive.bind(*map(_gathered, arrays), call=self)
         return found
 
     @property
@@ -283,17 +297,19 @@ class _Call:
             outputs[0][at], _ = self.loss.value_and_grad(prediction, target, weight, out=last)
 
 
-# Calls by the texts that stand for them in XLA's programs. A program may come from a cache that
-# another process has filled, so a text says all; but of a user's own functions it has only names.
+# A text stands for a call in XLA's programs. A program may come from a cache that another process
+# has filled, so a text says all; but of a user's own functions it has only names. Calls of those
+# are therefore kept for good.
 _texts: dict[_Call, str] = {}
 _calls: dict[bytes, _Call] = {}
-_runners: dict[bytes, Callable[[list[Any], list[Any]], None]] = {}
 
 
 def _text(call: _Call) -> str:
+    if _says_all(call.loss):
+        return _pickled(call)
     if call not in _texts:
         try:
-            text = base64.b64encode(pickle.dumps(call, protocol=5)).decode()
+            text = _pickled(call)
         except (pickle.PicklingError, AttributeError, TypeError):
             text = ""
         if not text or _calls.get(text.encode(), call) != call:
@@ -303,17 +319,28 @@ def _text(call: _Call) -> str:
     return _texts[call]
 
 
-def _known(text: bytes) -> _Call:
-    if text not in _calls:
-        _calls[text] = pickle.loads(base64.b64decode(text))
-    return _calls[text]
+def _says_all(loss: fl.Loss) -> bool:
+    """Return whether a loss, and what it is made of, is no more than a class's name and numbers."""
+    values = (getattr(loss, field.name) for field in fields(loss))
+    return type(loss) in fl.losses() and all(
+        _says_all(value) for value in values if isinstance(value, fl.Loss)
+    )
+
+
+def _pickled(call: _Call) -> str:
+    return base64.b64encode(pickle.dumps(call, protocol=5)).decode()
+
+
+@functools.lru_cache(maxsize=1024)
+def _runner(text: bytes) -> Callable[[list[Any], list[Any]], None]:
+    call = _calls.get(text)
+    if call is None:
+        call = pickle.loads(base64.b64decode(text))
+    return call.runner()
 
 
 def _run(text: bytes, inputs: list[Any], outputs: list[Any]) -> None:
-    runner = _runners.get(text)
-    if runner is None:
-        runner = _runners[text] = _known(text).runner()
-    runner(inputs, outputs)
+    _runner(text)(inputs, outputs)
 
 
 # A custom call, not `jax.pure_callback`, which copies arrays and wakes threads. Value and gradient
@@ -441,9 +468,21 @@ def _divisors(
     return jnp.where(kept > 0, total, 0).sum(axes), kept.sum(axes)
 
 
+def _compute(*arrays: Array, call: _Call) -> list[Array]:
+    with jax.disable_jit(False):  # nothing else computes it
+        found: list[Array] = _compiled(call)(*arrays)
+    return found
+
+
+@functools.lru_cache(maxsize=128)
+def _compiled(call: _Call) -> Function:
+    function: Function = jax.jit(functools.partial(_primitive.bind, call=call))
+    return function
+
+
 _primitive = require("jax.extend.core", "jax").Primitive("fastloss")
 _primitive.multiple_results = True
-_primitive.def_impl(jax.jit(_primitive.bind, static_argnames="call"))
+_primitive.def_impl(_compute)
 _primitive.def_abstract_eval(_abstract)
 mlir.register_lowering(_primitive, _lower_elsewhere)
 mlir.register_lowering(_primitive, _lower, platform="cpu")

@@ -43,6 +43,8 @@ __all__ = [
 ]
 
 
+_COMPOSITE = (tf.RaggedTensor, tf.SparseTensor, tf.IndexedSlices)
+
 # Large results of fastloss begin where TensorFlow wants memory to begin.
 SHARED_FROM = 1 << 20
 ALIGNMENT = 64
@@ -90,6 +92,12 @@ class Loss:
             Of any real, integer or bool dtype.
         weight : tensor, optional
         """
+        for name, x in (("prediction", prediction), ("target", target), ("weight", weight)):
+            if isinstance(x, _COMPOSITE):
+                raise TypeError(
+                    f"{name} must be dense, got a {type(x).__name__}: pass its values, or "
+                    "a tensor that it is made into"
+                )
         prediction = tf.convert_to_tensor(prediction)
         if not prediction.dtype.is_floating:
             raise TypeError(
@@ -101,6 +109,10 @@ class Loss:
                 "target and weight have no gradient, but a tape watches one of them: pass it "
                 "through tf.stop_gradient"
             )
+        if prediction.dtype == tf.float16:
+            # There is no room in it for a gradient before whoever scales a loss has scaled it back.
+            prediction = tf.cast(prediction, tf.float32)
+            return tf.cast(_value(self.loss, [prediction, *others]), tf.float16)
         return _value(self.loss, [prediction, *others])
 
     def __repr__(self) -> str:
@@ -169,26 +181,42 @@ def _no_third_derivative(upstream: Any) -> Any:
     raise NotImplementedError("the third derivative of a loss is not available")
 
 
-def _class_axis(loss: fl.Loss, inputs: Sequence[Any]) -> int | None:
-    """Return the axis of the prediction that values lack, if there is one."""
-    kind, rank = loss.class_axis, inputs[0].shape.rank
-    if kind == "none" or rank is None or (kind == "optional" and inputs[1].shape.rank == rank):
-        return None
-    return int(getattr(loss, "axis", -1)) % rank if rank > 1 else 0
+def _has_class_axis(loss: fl.Loss, inputs: Sequence[Any]) -> bool | None:
+    """Return whether values lack an axis of the prediction, None if only the run will tell."""
+    if loss.class_axis != "optional":
+        return loss.class_axis != "none"
+    ranks = [x.shape.rank for x in inputs[:2]]
+    return None if None in ranks else ranks[0] != ranks[1]
 
 
 def _value_shape(loss: fl.Loss, inputs: Sequence[Any]) -> Any:
     """Return what is known about the shape of the values."""
     if loss.reduction != "none":
         return tf.TensorShape([])
-    shape, axis = inputs[0].shape, _class_axis(loss, inputs)
-    return shape if axis is None else shape[:axis].concatenate(shape[axis + 1 :])
+    shape, lacks = inputs[0].shape, _has_class_axis(loss, inputs)
+    if lacks is None or shape.rank is None:
+        return tf.TensorShape(None)
+    if not lacks:
+        return shape
+    axis = int(getattr(loss, "axis", -1)) % shape.rank if shape.rank > 1 else 0
+    return shape[:axis].concatenate(shape[axis + 1 :])
 
 
 def _spread(loss: fl.Loss, inputs: Sequence[Any], upstream: Any) -> Any:
     """Return what is given per value such that it multiplies a gradient."""
-    axis = _class_axis(loss, inputs)
-    return upstream if loss.reduction != "none" or axis is None else tf.expand_dims(upstream, axis)
+    lacks, prediction = _has_class_axis(loss, inputs), inputs[0]
+    if loss.reduction != "none" or lacks is False:
+        return upstream
+    axis = int(getattr(loss, "axis", -1))
+    if lacks and prediction.shape.rank is not None:
+        rank = prediction.shape.rank
+        return tf.expand_dims(upstream, axis % rank if rank > 1 else 0)
+    rank = tf.rank(prediction)
+    ones = tf.one_hot(tf.where(rank > 1, axis % tf.maximum(rank, 1), 0), rank, True, False)
+    shape = tf.where(ones, 1, tf.shape(prediction))
+    if lacks is None:
+        shape = tf.where(tf.rank(inputs[1]) == rank, tf.shape(prediction), shape)
+    return tf.reshape(upstream, shape)
 
 
 def _compute(function: Callable[..., Any], inputs: Sequence[Any], shapes: list[Any]) -> list[Any]:

@@ -30,9 +30,11 @@ the classes and a target outside of its domain are errors; the sub-gradient at a
 from __future__ import annotations
 
 import dataclasses
+import threading
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -50,6 +52,8 @@ from torch import (  # noqa: E402
     is_grad_enabled,
     scalar_tensor,
 )
+from torch.autograd import forward_ad  # noqa: E402
+from torch.fx.experimental.symbolic_shapes import guard_scalar  # noqa: E402
 from torch.nn.functional import linear  # noqa: E402
 
 __all__ = [
@@ -87,8 +91,8 @@ def _checked_array(name: str, tensor: Tensor) -> Any:
     if tensor.device.type != "cpu":
         move = "" if tensor.is_meta else ": move it with .cpu()"
         raise ValueError(f"{name} must be on the CPU, got a tensor on {tensor.device}{move}")
-    tensor = tensor.detach()
     try:
+        tensor = tensor.detach().resolve_neg()
         if tensor.dtype is torch.bfloat16:
             return tensor.view(torch.int16).numpy().view(_bfloat16())
         return tensor.numpy()
@@ -213,6 +217,11 @@ def _scaled(gradient: Tensor, grad: Tensor, axis: int | None) -> Tensor:
 
 # ---- Autograd -----------------------------------------------------------------------------------
 
+# Whether functions of `torch.func` are at work on tensors, which do not show it otherwise.
+_are_transforms_active = torch._C._are_functorch_transforms_active
+# Whether a tensor is a batch of tensors to `torch.autograd.grad(..., is_grads_batched=True)`.
+_is_batch = torch._C._functorch.is_legacy_batchedtensor
+
 
 class _Value(torch.autograd.Function):
     """The value; its gradient waits for the backward pass."""
@@ -235,12 +244,14 @@ class _Value(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> Any:
         # The gradient is given away, once: whoever gets it may write to it.
         gradient, ctx.gradient = ctx.gradient, None
-        if gradient is not None and not grad.ndim and not is_grad_enabled():
+        batched = _are_transforms_active() or _is_batch(grad)
+        if gradient is not None and not grad.ndim and not is_grad_enabled() and not batched:
             if grad.item() != 1.0:
                 gradient.mul_(grad)
             return gradient, None, None, None, None
         prediction, target, weight = ctx.saved_tensors
-        gradient = _Gradient.apply(prediction, target, weight, *ctx.call, gradient)
+        found = None if batched else gradient
+        gradient = _Gradient.apply(prediction, target, weight, *ctx.call, found)
         axis = _value_axis(ctx.call[0], prediction, target)
         return _scaled(gradient, grad, axis), None, None, None, None
 
@@ -251,12 +262,69 @@ if hasattr(_Value, "_backward_cls"):
     _Value._backward_cls.apply = _Value.backward
 
 
-class _Gradient(torch.autograd.Function):
+class _Transformable(torch.autograd.Function):
+    """A function of prediction, target and weight in the style that `torch.func` can transform."""
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs[:3])
+        ctx.save_for_forward(*inputs[:3])
+        ctx.set_materialize_grads(False)
+
+    @classmethod
+    def vmap(cls, info: Any, in_dims: Sequence[int | None], *arguments: Any) -> tuple[Tensor, int]:
+        """Compute one by one."""
+        pairs = list(zip(arguments, in_dims, strict=True))
+        return torch.stack(
+            [
+                cls.apply(*(a if dim is None else a.select(dim, i) for a, dim in pairs))
+                for i in range(info.batch_size)
+            ]
+        ), 0
+
+
+class _Transformed(_Transformable):
+    """The value, for `torch.func` and forward mode; its gradient is computed when it is wanted."""
+
+    @staticmethod
+    def forward(
+        prediction: Tensor,
+        target: Tensor,
+        weight: Tensor | None,
+        loss: fl.Loss,
+        denominator: int | None,
+    ) -> Tensor:
+        return _value(prediction, target, weight, loss, denominator)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        _Transformable.setup_context(ctx, inputs, output)
+        ctx.call = inputs[3:]
+        ctx.axis = _value_axis(ctx.call[0], *inputs[:2])
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor | None) -> Any:
+        if grad is None:
+            return None, None, None, None, None
+        gradient = _Gradient.apply(*ctx.saved_tensors, *ctx.call, None)
+        return _scaled(gradient, grad, ctx.axis), None, None, None, None
+
+    @staticmethod
+    def jvp(ctx: Any, change: Tensor | None, *others: Tensor | None) -> Tensor | None:
+        _check_changes(others)
+        if change is None:
+            return None
+        moved = _Gradient.apply(*ctx.saved_tensors, *ctx.call, None) * change
+        if ctx.call[0].reduction != "none":
+            return moved.sum()
+        return moved if ctx.axis is None else moved.sum(ctx.axis)
+
+
+class _Gradient(_Transformable):
     """The gradient, as a function that has a derivative itself."""
 
     @staticmethod
     def forward(
-        ctx: Any,
         prediction: Tensor,
         target: Tensor,
         weight: Tensor | None,
@@ -264,22 +332,31 @@ class _Gradient(torch.autograd.Function):
         denominator: int | None,
         found: Tensor | None,
     ) -> Tensor:
-        ctx.save_for_backward(prediction, target, weight)
-        ctx.call = loss, denominator
-        return _gradient(prediction, target, weight, *ctx.call) if found is None else found
+        if found is not None:
+            return found
+        return _gradient(prediction, target, weight, loss, denominator)
 
     @staticmethod
-    def backward(ctx: Any, v: Tensor) -> Any:
-        product = _Product.apply(*ctx.saved_tensors, v, *ctx.call)
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        _Transformable.setup_context(ctx, inputs, output)
+        ctx.call = inputs[3:5]
+
+    @staticmethod
+    def backward(ctx: Any, v: Tensor | None) -> Any:
+        product = None if v is None else _Product.apply(*ctx.saved_tensors, v, *ctx.call)
         return product, None, None, None, None, None
 
+    @staticmethod
+    def jvp(ctx: Any, change: Tensor | None, *others: Tensor | None) -> Tensor | None:
+        _check_changes(others)
+        return None if change is None else _Product.apply(*ctx.saved_tensors, change, *ctx.call)
 
-class _Product(torch.autograd.Function):
-    """The Hessian times a vector; a further derivative is an error, and not zero."""
+
+class _Product(_Transformable):
+    """The Hessian times a vector; the loss's third derivative is an error, and not zero."""
 
     @staticmethod
     def forward(
-        ctx: Any,
         prediction: Tensor,
         target: Tensor,
         weight: Tensor | None,
@@ -287,38 +364,104 @@ class _Product(torch.autograd.Function):
         loss: fl.Loss,
         denominator: int | None,
     ) -> Tensor:
+        if _is_batch(v):
+            # An operator is called for each.
+            name, loss = _register(loss)
+            return _hessian_product(prediction, target, weight, None, v, "", name, denominator)
         return _product(prediction, target, weight, v, loss, denominator)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Any:
-        raise NotImplementedError("a loss has a first and a second derivative here, no third")
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        _Transformable.setup_context(ctx, inputs, output)
+        ctx.call = inputs[4:]
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor | None) -> Any:
+        if ctx.needs_input_grad[0] and _is_wanted(ctx.next_functions[0][0]):
+            raise NotImplementedError(NO_THIRD)
+        # A Hessian is symmetric.
+        product = None if grad is None else _Product.apply(*ctx.saved_tensors, grad, *ctx.call)
+        return None, None, None, product, None, None
+
+    @staticmethod
+    def jvp(
+        ctx: Any,
+        change: Tensor | None,
+        of_target: Tensor | None,
+        of_weight: Tensor | None,
+        of_v: Tensor | None,
+        *_: None,
+    ) -> Tensor | None:
+        _check_changes((of_target, of_weight))
+        if change is not None:
+            raise NotImplementedError(NO_THIRD)
+        return None if of_v is None else _Product.apply(*ctx.saved_tensors, of_v, *ctx.call)
+
+
+def _is_wanted(node: Any) -> bool:
+    """Return whether the backward pass that is running goes on to a node."""
+    try:
+        return bool(torch._C._will_engine_execute_node(node))
+    except RuntimeError:  # at a leaf where it ends
+        return True
+
+
+NO_THIRD = "a loss has a first and a second derivative here, no third"
+
+
+def _check_changes(others: Sequence[Tensor | None]) -> None:
+    """Raise where forward mode asks for a derivative that there is not."""
+    if any(change is not None for change in others):
+        raise ValueError("target and weight must not have a tangent: there is a derivative with "
+                         "respect to the prediction alone")  # fmt: skip
 
 
 # ---- Operators, for graphs: torch.compile, and tensors without memory ----------------------------
 
-_losses: dict[str, Any] = {}
+# A loss has a name for as long as somebody holds it, and a graph holds all of its own.
+_losses: WeakValueDictionary[str, Any] = WeakValueDictionary()
+_of_graphs: dict[str, Any] = {}
+_naming = threading.Lock()
 
 
-def _register(loss: Any) -> str:
-    """Return a name for a loss, the constant of a graph that stands for it."""
+def _register(loss: Any) -> tuple[str, Any]:
+    """Return a name for a loss, the constant of a graph that stands for it, and whose it is."""
     shown = name = repr(loss)
     number = 1
-    while _losses.setdefault(name, loss) != loss:
-        number += 1
-        name = f"{shown} {number}"
-    return name
+    with _naming:
+        while (named := _losses.setdefault(name, loss)) != loss:
+            number += 1
+            name = f"{shown} {number}"
+    return name, named
 
 
 @torch.compiler.assume_constant_result
 def _name(loss_class: Any, **parameters: Any) -> str:
-    return _register(_loss(loss_class, **parameters))
+    return _register(_loss(loss_class, **parameters))[0]
+
+
+def _graph_name(loss_class: Any, parameters: dict[str, Any]) -> str:
+    """Return the name of a loss, whose numbers a graph must not take for variables."""
+    constants = {
+        name: guard_scalar(value) if isinstance(value, int | float) else value
+        for name, value in parameters.items()
+    }
+    name: str = _name(loss_class, **constants)
+    return name
+
+
+def _of_graph(name: str) -> Any:
+    """Return the loss of a name that a graph will have."""
+    _of_graphs[name] = _losses[name]
+    return _losses[name]
 
 
 def _named(name: str, parameter: Tensor | None, field: str) -> Any:
     """Return the loss of a name, with a tensor for one of its hyper-parameters."""
-    if name not in _losses:
+    loss = _losses.get(name)
+    if loss is None:
         raise RuntimeError(f"{name} is not a loss of this process, which did not make the graph")
-    return _losses[name] if parameter is None else _with(_losses[name], field, parameter)
+    return loss if parameter is None else _with(loss, field, parameter)
 
 
 @lru_cache(maxsize=256)
@@ -328,7 +471,8 @@ def _loss(loss_class: Any, **parameters: Any) -> Any:
 
 def _with(loss: Any, field: str, parameter: Tensor) -> Any:
     """Return the loss with a tensor for one of its hyper-parameters."""
-    array = _array("pos_weight" if field == "pos_weight" else "weight", parameter.double())
+    array = _array("pos_weight" if field == "pos_weight" else "weight", parameter)
+    array = array.astype(np.float64)
     return _filled(loss, field, array.tobytes(), array.shape)
 
 
@@ -350,9 +494,20 @@ def _evaluate(
 ) -> tuple[Tensor, Tensor]:
     loss = _named(name, parameter, field)
     if derive:
-        return _value_and_gradient(prediction, target, weight, loss, denominator)
+        value, gradient = _value_and_gradient(prediction, target, weight, loss, denominator)
+        return value, _laid_out(gradient, prediction)
     value = _value(prediction, target, weight, loss, denominator)
     return value, prediction.new_empty(0)
+
+
+def _laid_out(gradient: Tensor, prediction: Tensor) -> Tensor:
+    """Return a gradient with the strides that a graph was told of."""
+    if prediction.is_contiguous():
+        return gradient
+    strides = empty_like(prediction, device="meta").stride()
+    if gradient.stride() == strides:
+        return gradient
+    return empty_like(prediction).copy_(gradient)
 
 
 @_evaluate.register_fake
@@ -367,15 +522,17 @@ def _(
     derive: bool,
 ) -> tuple[Tensor, Tensor]:
     shape = list(prediction.shape)
-    axis = _value_axis(_losses[name], prediction, target)
+    loss = _of_graph(name)
+    axis = _value_axis(loss, prediction, target)
     if axis is not None:
         del shape[axis]
-    value = prediction.new_empty(shape if _losses[name].reduction == "none" else ())
+    value = prediction.new_empty(shape if loss.reduction == "none" else ())
     return value, empty_like(prediction) if derive else prediction.new_empty(0)
 
 
 def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
     prediction, target, weight, parameter, *ctx.call, _ = inputs
+    ctx.loss = _losses[ctx.call[1]]
     ctx.save_for_backward(prediction, target, weight, parameter, output[1])
     ctx.set_materialize_grads(False)
 
@@ -384,7 +541,7 @@ def _differentiate(ctx: Any, grad: Tensor | None, v: Tensor | None) -> Any:
     prediction, target, weight, parameter, gradient = ctx.saved_tensors
     result = None
     if grad is not None:
-        axis = _value_axis(_losses[ctx.call[1]], prediction, target)
+        axis = _value_axis(ctx.loss, prediction, target)
         result = _scaled(gradient, grad, axis)
     if v is not None:
         product = _hessian_product(prediction, target, weight, parameter, v, *ctx.call)
@@ -406,7 +563,8 @@ def _hessian_product(
     name: str,
     denominator: int | None,
 ) -> Tensor:
-    return _product(prediction, target, weight, v, _named(name, parameter, field), denominator)
+    loss = _named(name, parameter, field)
+    return _laid_out(_product(prediction, target, weight, v, loss, denominator), prediction)
 
 
 @_hessian_product.register_fake
@@ -479,7 +637,9 @@ class _Linear(torch.autograd.Function):
         else:
             if gradients is None:
                 gradients = _linear_value(loss, tensors, None, loss.reduction, wrt)[1]
-            if grad.item() != 1.0:
+            if _are_transforms_active() or _is_batch(grad):
+                gradients = [None if g is None else g * grad for g in gradients]
+            elif grad.item() != 1.0:
                 gradients = [None if g is None else g.mul_(grad) for g in gradients]
         return *gradients, None, None
 
@@ -534,6 +694,7 @@ def _(
     reduction: str,
     wrt: Sequence[bool],
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    _of_graph(name)
     first, second, third = (
         empty_like(tensor) if tensor is not None and wanted else hidden.new_empty(0)
         for tensor, wanted in zip((hidden, weight, bias), wrt, strict=True)
@@ -544,6 +705,7 @@ def _(
 
 def _keep_linear(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
     *tensors, _, ctx.name, ctx.reduction, _ = inputs
+    ctx.loss = _losses[ctx.name]  # which has its name for as long as it is held
     # Of the gradients of a reduced value nothing but they themselves are needed again.
     ctx.save_for_backward(*(output[1:] if ctx.reduction != "none" else tensors))
     ctx.mark_non_differentiable(*output[1:])
@@ -563,6 +725,21 @@ def _differentiate_linear(ctx: Any, grad: Tensor, *_: Any) -> Any:
 _evaluate_linear.register_autograd(_differentiate_linear, setup_context=_keep_linear)
 
 # ---- What every function and module calls -------------------------------------------------------
+
+
+def _is_transformed() -> bool:
+    """Return whether tensors are more than they show: for `torch.func`, or in forward mode."""
+    return bool(_are_transforms_active() or forward_ad._current_level >= 0)
+
+
+def _check_forward_mode() -> None:
+    """Raise in forward mode of forward mode, which is 0 for what PyTorch has no formula of."""
+    stack = torch._C._functorch.get_interpreter_stack() or ()
+    if sum(level.key() == torch._C._functorch.TransformType.Jvp for level in stack) > 1:
+        raise NotImplementedError(
+            "forward mode does not see through that of a loss: differentiate its gradient, as "
+            "torch.func.hessian and torch.func.jvp(torch.func.grad(...)) do"
+        )
 
 
 def _in_graph(prediction: Tensor) -> bool:
@@ -585,8 +762,8 @@ def _run(
     tensor: `parameter` for the field `field`.
     """
     if parameters is not None:
-        make = _name if _in_graph(prediction) else _loss
-        loss = make(loss, **parameters)
+        in_graph = _in_graph(prediction)
+        loss = _graph_name(loss, parameters) if in_graph else _loss(loss, **parameters)
     if not (
         isinstance(prediction, Tensor)
         and prediction.is_floating_point()
@@ -610,9 +787,20 @@ def _run(
     if isinstance(loss, str):
         if prediction.device.type != "cpu":
             raise ValueError(f"prediction must be on the CPU, got a tensor on {prediction.device}")
+        if prediction.is_nested:
+            raise TypeError(
+                "prediction must be a dense tensor, got a nested one: pass its values()"
+            )
+        if _are_transforms_active():
+            # No operator of a graph can be differentiated by `torch.func`.
+            torch._dynamo.graph_break()
         return _evaluate(prediction, target, weight, parameter, field, loss, denominator, derive)[0]
     if parameter is not None:
         loss = _with(loss, field, parameter)
+    if _is_transformed():
+        _check_forward_mode()
+        transformed: Tensor = _Transformed.apply(prediction, target, weight, loss, denominator)
+        return transformed
     if derive:
         return _value_with_gradient(prediction, target, weight, loss, denominator)
     return _value(prediction, target, weight, loss, denominator)
@@ -666,10 +854,18 @@ class Loss(torch.nn.Module):
             loss = fl.get(loss, **parameters)
         elif parameters:
             raise TypeError(f"{next(iter(parameters))} is for a loss given by its name")
+        self.loss = loss
+
+    @property
+    def loss(self) -> Any:
+        """The loss."""
+        return self._loss
+
+    @loss.setter
+    def loss(self, loss: fl.Loss) -> None:
         if not isinstance(loss, fl.Loss):
             raise TypeError(f"loss must be a loss of fastloss or its name, got {loss!r}")
-        self.loss = loss
-        self._name = _register(loss)
+        self._name, self._loss = _register(loss)
 
     def forward(self, prediction: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
         """Return the loss, with arguments as those of any loss of fastloss.
@@ -688,7 +884,7 @@ class Loss(torch.nn.Module):
         Tensor
             Of the prediction's type; without axes unless the loss has the reduction "none".
         """
-        loss = self._name if _in_graph(prediction) else self.loss
+        loss = self._name if _in_graph(prediction) else self._loss
         return _run(loss, None, prediction, target, weight)
 
     def extra_repr(self) -> str:
@@ -696,7 +892,10 @@ class Loss(torch.nn.Module):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        self._name = _register(self.loss)
+        self.loss = self._loss
+
+    def __prepare_scriptable__(self) -> None:
+        raise NotImplementedError("a loss is no TorchScript: use torch.compile or torch.export")
 
 
 # ---- PyTorch's functions ------------------------------------------------------------------------
@@ -1018,7 +1217,8 @@ def linear_cross_entropy(
         "label_smoothing": label_smoothing,
         "reduction": reduction,
     }
-    if linear_weight.ndim != 2 or target.shape != input.shape[:-1]:
+    by_logits = linear_weight.ndim != 2 or target.shape != input.shape[:-1]
+    if by_logits or (not torch.compiler.is_compiling() and _is_transformed()):
         bias = None if linear_bias is None else linear_bias.flatten()
         logits = linear(input, linear_weight.flatten(0, -2), bias)
         logits = logits.unflatten(-1, linear_weight.shape[:-1])
@@ -1038,7 +1238,7 @@ def linear_cross_entropy(
         tensor is not None and tensor.requires_grad and is_grad_enabled() for tensor in tensors[:3]
     ]
     if _in_graph(input):
-        name = _name(fl.LinearCrossEntropy, **parameters)
+        name = _graph_name(fl.LinearCrossEntropy, parameters)
         wrt = [wanted and reduction != "none" for wanted in wrt]
         return _evaluate_linear(*tensors, weight, None, name, reduction, wrt)[0]
     loss = _loss(fl.LinearCrossEntropy, **parameters)

@@ -1,12 +1,15 @@
 """Losses as functions of JAX: the numbers of a direct call, under every transformation."""
 
+import base64
 import doctest
+import gc
 import inspect
 import os
 import pickle
 import re
 import subprocess
 import sys
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -504,18 +507,51 @@ def test_a_cache_of_programs(tmp_path: Path) -> None:
 
 
 def test_a_call_says_all_of_itself() -> None:
-    call = fastloss.jax._Call(fl.CrossEntropy(class_weight=[1, 2]), "hvp", True, 1)
-    text = fastloss.jax._text(call)
-    assert fastloss.jax._calls.pop(text.encode()) == call
-    assert fastloss.jax._known(text.encode()) == call
-    assert pickle.loads(pickle.dumps(call)) == call
+    for loss in (fl.CrossEntropy(class_weight=[1, 2]), fl.OneVersusAll(binary=fl.Focal(gamma=3.0))):
+        call = fastloss.jax._Call(loss, "hvp", True, 1)
+        text = fastloss.jax._text(call)
+        assert not fastloss.jax._calls
+        assert pickle.loads(base64.b64decode(text)) == call
+
+
+def test_many_losses_leave_nothing_behind() -> None:
+    """Nothing that is kept of a loss is kept of all losses that there ever were."""
+    x, programs = jnp.ones(3), []
+    for delta in range(1, 140):
+        function = fastloss.jax.loss(fl.Huber(delta=float(delta)))
+        if delta == 1:
+            assert jax.grad(function)(x, x).shape == (3,)
+            programs.append(weakref.ref(function))
+            fastloss.jax._text(fastloss.jax._Call(fl.Huber(delta=1e6), "value", False))
+        del function
+    gc.collect()
+    assert programs[0]() is None
+    assert not fastloss.jax._texts
+    caches = (fastloss.jax._function, fastloss.jax._runner, fastloss.jax._compiled)
+    assert all(cache.cache_info().maxsize for cache in caches)
+
+
+def test_a_scaled_loss_keeps_the_gradients_of_float16() -> None:
+    logits, labels = jnp.zeros((2000, 2000), np.float16), jnp.zeros(2000, int)
+    function = fastloss.jax.loss(fl.CrossEntropy())
+    gradient = jax.grad(lambda x: function(x, labels) * np.float16(2**12))(logits)
+    assert gradient.dtype == np.float16
+    np.testing.assert_allclose(gradient[:, 1:], 2**12 / 2000**2, rtol=1e-3)
+
+
+def test_without_compilation() -> None:
+    x, function = jnp.arange(3.0), fastloss.jax.loss(fl.SquaredError())
+    with jax.disable_jit():
+        value, gradient = jax.value_and_grad(function)(x, x + 1)
+    assert value == 1
+    np.testing.assert_allclose(gradient, np.full(3, -2 / 3))
 
 
 SEVERAL_DEVICES = """
 import os
 os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
 import jax, jax.numpy as jnp, numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 import fastloss as fl, fastloss.jax
 function = fastloss.jax.loss(fl.Huber())
 prediction, target = jnp.arange(8.0), jnp.ones(8)
@@ -527,10 +563,21 @@ each = jax.shard_map(
     lambda p, t: jax.lax.psum(function(p, t), "device"),
     mesh=mesh, in_specs=(halves, halves), out_specs=PartitionSpec())
 print(*jax.jit(jax.value_and_grad(each))(prediction, target))
+mesh = Mesh(np.array(jax.devices()), ("device",), axis_types=(AxisType.Explicit,))
+parts = [jax.device_put(x, NamedSharding(mesh, halves)) for x in (prediction, target)]
+with jax.set_mesh(mesh):
+    value, gradient = jax.value_and_grad(function)(*parts)
+    print(value, gradient, jax.typeof(gradient).sharding.spec)
+    print(*jax.jit(jax.vmap(jax.grad(function)))(*parts))
 """
 
 
 def test_several_devices() -> None:
     """Arrays in parts: gathered by XLA, or each part on its own device with shard_map."""
     found = run(SEVERAL_DEVICES).splitlines()
-    assert found == ["2.3125 2.3125", "4.625 [-0.25  0.    0.25  0.25  0.25  0.25  0.25  0.25]"]
+    assert found == [
+        "2.3125 2.3125",
+        "4.625 [-0.25  0.    0.25  0.25  0.25  0.25  0.25  0.25]",
+        "2.3125 [-0.125  0.     0.125  0.125  0.125  0.125  0.125  0.125] P('device',)",
+        "-1.0 0.0 1.0 1.0 1.0 1.0 1.0 1.0",
+    ]

@@ -1,5 +1,6 @@
 """The TensorFlow adapter: every loss, eagerly and inside tf.function."""
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -117,6 +118,43 @@ def test_third_derivatives_are_an_error() -> None:
         third.gradient(curvature, x)
 
 
+@pytest.mark.parametrize("loss", [fl.CrossEntropy(axis=1), fl.Huber()], ids=["classes", "numbers"])
+def test_shapes_that_only_the_run_tells(loss: fl.Loss) -> None:
+    """Each value's gradient meets its own row, where shapes would broadcast too."""
+    random = np.random.default_rng(0)
+    each = adapter.Loss(dataclasses.replace(loss, reduction="none"))
+    for shape in ((3,), (4, 4), (3, 3, 3)):
+        x = tf.constant(random.normal(size=shape))
+        rows = shape[:1] + shape[2:] if len(shape) > 1 else ()
+        y = tf.zeros(rows, tf.int32) if loss.class_axis == "always" else tf.zeros_like(x)
+        upstream = tf.reshape(tf.range(tf.size(y), dtype=x.dtype), y.shape)
+
+        def gradient(x: Any, y: Any, upstream: Any = upstream) -> Any:
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                value = tf.reduce_sum(each(x, y) * upstream)
+            return tape.gradient(value, x)
+
+        unknown = [tf.TensorSpec(None, x.dtype), tf.TensorSpec(None, y.dtype)]
+        graph = tf.function(gradient, input_signature=unknown)
+        np.testing.assert_array_equal(graph(x, y), gradient(x, y))
+
+
+@pytest.mark.parametrize("way", ["eager", "graph"])
+def test_a_scaled_loss_keeps_the_gradients_of_float16(way: str) -> None:
+    logits, labels = tf.zeros((2000, 2000), tf.float16), tf.zeros(2000, tf.int32)
+    loss = adapter.Loss("cross_entropy")
+
+    def gradient(x: Any) -> Any:
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            value = loss(x, labels) * 2.0**12
+        assert value.dtype == tf.float16
+        return tape.gradient(value, x)
+
+    np.testing.assert_allclose(compiled(gradient, way)(logits)[:, 1:], 2.0**12 / 2000**2, rtol=1e-3)
+
+
 def test_a_tape_outside_of_the_graph() -> None:
     loss = adapter.Loss("logistic")
     graph = tf.function(loss)
@@ -182,6 +220,9 @@ def test_variables_and_lists() -> None:
 
 
 def test_wrong_arguments() -> None:
+    for made in (tf.ragged.constant([[1.0], [2.0, 3.0]]), tf.sparse.from_dense(tf.ones(3))):
+        with pytest.raises(TypeError, match=r"must be dense, got a (Ragged|Sparse)"):
+            adapter.Loss("huber")(made, tf.ones(3))
     loss = adapter.Loss("cross_entropy")
     with pytest.raises(TypeError, match="prediction must be a floating-point tensor, got int32"):
         loss(tf.constant([[1, 2]]), [0])

@@ -2,6 +2,7 @@
 
 import copy
 import doctest
+import gc
 import inspect
 import itertools
 import os
@@ -215,6 +216,7 @@ def test_no_more_threads_than_torch_has() -> None:
 
 
 def layouts(tensor: Any) -> Iterator[Any]:
+    yield torch.complex(tensor, -tensor).conj().imag  # to be negated when it is read
     yield tensor.t().contiguous().t()
     yield torch.stack([tensor, tensor], -1)[..., 1]
     yield torch.cat([tensor, tensor])[: len(tensor)].unflatten(0, (-1, 1)).squeeze(1)
@@ -579,15 +581,16 @@ def test_operators() -> None:
     labels, weight, parameter = torch.tensor([0, 1, 2, -100]), torch.rand(4), torch.rand(3)
     tests = ("test_schema", "test_autograd_registration", "test_faketensor")
     for reduction in cases.REDUCTIONS:
-        name = adapter._register(fl.CrossEntropy(reduction=reduction))
+        name, held = adapter._register(fl.CrossEntropy(reduction=reduction))
         arguments = (x, labels, weight, parameter, "class_weight", name, None)
         torch.library.opcheck(adapter._evaluate, (*arguments, True), test_utils=tests)
-        name = adapter._register(fl.LinearCrossEntropy(reduction=reduction))
+        name, held = adapter._register(fl.LinearCrossEntropy(reduction=reduction))
         wrt = [reduction != "none"] * 2 + [False]
         arguments = (x, torch.randn(5, 3, requires_grad=True), None, labels, torch.rand(5), None)
         torch.library.opcheck(
             adapter._evaluate_linear, (*arguments, name, reduction, wrt), test_utils=tests
         )
+        assert held.reduction == reduction
 
 
 def test_tensors_without_memory() -> None:
@@ -602,11 +605,148 @@ def test_tensors_without_memory() -> None:
 
 
 def test_names_of_losses() -> None:
-    first, second = fl.Huber(delta=2.0), fl.Huber(delta=2.0, reduction="sum")
-    assert adapter._register(first) == adapter._register(fl.Huber(delta=2.0))
-    assert adapter._register(first) != adapter._register(second)
+    first, second = adapter.Loss(fl.Huber(delta=2.0)), adapter.Loss(fl.Huber(delta=2.0))
+    assert first.loss is second.loss
+    name = first._name
+    assert adapter._register(fl.Huber(delta=2.0, reduction="sum"))[0] != name
+    del first
+    assert adapter._named(name, None, "") == fl.Huber(delta=2.0)
     with pytest.raises(RuntimeError, match="is not a loss of this process"):
         adapter._named("Huber(delta=12345.0)", None, "")
+
+
+def test_many_losses_leave_nothing_behind() -> None:
+    before = len(adapter._losses)
+    for delta in range(1, 500):
+        adapter.Loss(fl.Huber(delta=1e3 + delta))
+    gc.collect()
+    assert len(adapter._losses) <= before
+    module = adapter.Loss(fl.Huber(delta=1e4))
+    graph = torch.export.export(module, (torch.ones(3), torch.zeros(3))).module()
+    del module
+    gc.collect()
+    assert graph(torch.ones(3), torch.zeros(3)) == 0.5  # what a graph needs is kept
+
+
+def test_a_module_has_the_loss_that_it_is_given() -> None:
+    module, x, y = adapter.Loss("huber"), torch.tensor([5.0]), torch.zeros(1)
+    torch._dynamo.reset()
+    compiled = torch.compile(module, fullgraph=True, backend="eager")
+    assert compiled(x, y) == 4.5
+    module.loss = fl.Huber(delta=2.0)
+    assert compiled(x, y) == module(x, y) == 8.0
+    with pytest.raises(TypeError, match="loss must be a loss"):
+        module.loss = F.huber_loss
+
+
+def test_compiled_with_numbers_that_change() -> None:
+    """Hyper-parameters are constants of a graph, whatever else is a variable of it."""
+    x, y = torch.tensor([5.0, 1.0]), torch.zeros(2)
+    torch._dynamo.reset()
+    step = torch.compile(adapter.huber_loss, fullgraph=True, dynamic=True, backend="eager")
+    for delta in (1.0, 2.0, 3.0):
+        assert step(x, y, delta=delta) == F.huber_loss(x, y, delta=delta)
+    labels = torch.tensor([1, 0])
+    step = torch.compile(adapter.cross_entropy, fullgraph=True, dynamic=True, backend="eager")
+    torch.testing.assert_close(step(x.diag(), labels), F.cross_entropy(x.diag(), labels))
+
+
+def test_a_graph_knows_the_strides_of_expanded_predictions() -> None:
+    x, y = torch.randn(1, 3), torch.randn(4, 3)
+    name, held = adapter._register(fl.Huber())
+    prediction = x.expand(4, -1).detach().requires_grad_()
+    arguments = (prediction, y, None, None, "", name, None, True)
+    torch.library.opcheck(adapter._evaluate, arguments, test_utils="test_faketensor")
+    arguments = (prediction, y, None, None, torch.ones(4, 3), "", name, None)
+    torch.library.opcheck(adapter._hessian_product, arguments, test_utils="test_faketensor")
+    assert held == fl.Huber()
+
+
+# ---- Transformations of functions ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("reduction", cases.REDUCTIONS)
+def test_transformations(reduction: str) -> None:
+    """What `torch.func` and forward mode make of PyTorch's function, they make of this one."""
+    func = torch.func
+    x, v, labels = torch.randn(3, 4, 5).double(), torch.randn(4, 5).double(), torch.arange(12) % 5
+    labels, weight = labels.reshape(3, 4), torch.rand(5).double()
+    results = []
+    for function in (adapter.cross_entropy, F.cross_entropy):
+
+        def value(x: Any, y: Any, function: Any = function) -> Any:
+            return function(x, y, weight, reduction=reduction)
+
+        def total(x: Any, y: Any, value: Any = value) -> Any:
+            return value(x, y).sin().sum()
+
+        def at(x: Any, total: Any = total) -> Any:
+            return total(x, labels[0])
+
+        with torch.autograd.forward_ad.dual_level():
+            dual = value(torch.autograd.forward_ad.make_dual(x[0], v), labels[0])
+            tangent = torch.autograd.forward_ad.unpack_dual(dual).tangent.clone()
+        leaf = x[0].clone().requires_grad_()
+        y = value(leaf, labels[0])
+        seeds = torch.randn(2, *y.shape, generator=torch.manual_seed(0)).double()
+        results.append([
+            tangent,
+            func.vmap(value)(x, labels),
+            func.vmap(value, in_dims=(None, 0))(x[0], labels),
+            func.vmap(func.grad(total), in_dims=(1, 0), out_dims=1)(x.movedim(0, 1), labels),
+            func.jacrev(value)(x[0], labels[0]),
+            func.jacfwd(value)(x[0], labels[0]),
+            func.hessian(at)(x[0]),
+            func.jacrev(func.jacfwd(at))(x[0]),
+            func.jacrev(func.jacrev(at))(x[0]),
+            func.jvp(func.grad(at), (x[0],), (v,))[1],
+            torch.autograd.grad(y, leaf, seeds, is_grads_batched=True)[0],
+            torch.autograd.functional.hessian(at, x[0], vectorize=True),
+            torch.autograd.functional.hvp(at, x[0], v)[1],
+        ])  # fmt: skip
+    for own, theirs in zip(*results, strict=True):
+        torch.testing.assert_close(own, theirs)
+
+
+def test_transformations_of_linear_cross_entropy() -> None:
+    x, w, labels = torch.randn(4, 3), torch.randn(5, 3), torch.tensor([0, 4, 2, -100])
+    results = []
+    for function in (
+        adapter.linear_cross_entropy,
+        lambda x, w, labels: F.cross_entropy(x @ w.T, labels),
+    ):
+        leaf = x.clone().requires_grad_()
+        value = function(leaf, w, labels)
+        seeds = torch.tensor([2.0, 3.0])
+        results.append(
+            [
+                *torch.func.grad(function, (0, 1))(x, w, labels),
+                torch.autograd.grad(value, leaf, seeds, is_grads_batched=True)[0],
+            ]
+        )
+    torch.testing.assert_close(*results)
+
+
+def test_what_transformations_cannot() -> None:
+    func, x, y = torch.func, torch.randn(3), torch.zeros(3)
+    for transform in (func.grad, func.jacfwd):
+        third = func.grad(func.grad(func.grad(lambda x: adapter.mse_loss(x, y[0]))))
+        if transform is func.jacfwd:
+            third = func.jacfwd(func.grad(func.grad(lambda x: adapter.mse_loss(x, y[0]))))
+        with pytest.raises(NotImplementedError, match="no third"):
+            third(x[0])
+    with pytest.raises(NotImplementedError, match="forward mode does not see through"):
+        func.jacfwd(func.jacfwd(lambda x: adapter.mse_loss(x, y)))(x)
+    with pytest.raises(ValueError, match="target must not require a gradient"):
+        func.grad(lambda y: adapter.mse_loss(x, y))(y)
+    with pytest.raises(ValueError, match="target and weight must not have a tangent"):
+        func.jvp(lambda y: adapter.mse_loss(x, y), (y,), (x,))
+    torch._dynamo.reset()  # the graph has a break there
+
+    def gradient(x: Any) -> Any:
+        return func.grad(lambda x: adapter.mse_loss(x, y))(x)
+
+    torch.testing.assert_close(torch.compile(gradient)(x), x * 2 / 3)
 
 
 # ---- Errors -------------------------------------------------------------------------------------
@@ -640,6 +780,11 @@ def test_errors() -> None:
         adapter.mse_loss(x, y.to("meta"))
     with pytest.raises(TypeError, match="target must be a dense tensor"):
         adapter.mse_loss(x, y.to_sparse())
+    ragged = torch.nested.nested_tensor([x, x[:2]], layout=torch.jagged)
+    with pytest.raises(TypeError, match="must be a dense tensor, got a nested one"):
+        adapter.mse_loss(ragged, ragged)
+    with pytest.raises(NotImplementedError, match=r"no TorchScript: use torch\.compile"):
+        torch.jit.script(adapter.Loss("huber"))
 
 
 # ---- Beside torch -------------------------------------------------------------------------------
