@@ -80,7 +80,7 @@ def sweep(list losses, prediction_, target_, weight, n_threads):
     for loss in losses:
         if (not loss.elementwise or loss.relation != NO_RELATION or loss.predictions
                 or loss.n_varying != first.n_varying or loss.single != first.single
-                or loss.after is not None
+                or loss.function is not None
                 or any(array is not None for array in loss.varying_arrays)):
             return None
     if first.classes and shape_of(target) != shape_of(prediction):
