@@ -387,6 +387,8 @@ def test_bad_arguments() -> None:
         fl.custom(_squared, reduction="no")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="must be a capsule"):
         fl.custom(("f", "g"))
+    with pytest.raises(TypeError, match="must be a capsule"):
+        fl.custom((0, 0))
 
 
 @needs_compiler

@@ -690,9 +690,7 @@ def graph_of(text: str, names: tuple[str, ...]) -> tuple[Graph, dict[str, Node]]
             "hessian": graph.add(formula.hessian),
         }
     except RecursionError:
-        raise ValueError(
-            "formula: too long or too deep; a part of it may be a line of its own, name = expression"
-        ) from None
+        raise ValueError(f"formula: too long or too deep: {text[:40]!r} and so on") from None
 
 
 def coefficients(text: str, names: tuple[str, ...], values: dict[str, float]) -> dict[str, float]:

@@ -242,7 +242,7 @@ def _view(address: int, n: int, size: int) -> Array:
 
 def _address(function: Any) -> int:
     """Return the address of a capsule of `tiles.pxd`, or of a number."""
-    if isinstance(function, (int, np.integer)) and not isinstance(function, bool):
+    if isinstance(function, (int, np.integer)) and 0 < function < 2**64:
         return int(function)
     get = ctypes.pythonapi.PyCapsule_GetPointer
     get.restype, get.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
