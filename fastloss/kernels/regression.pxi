@@ -93,8 +93,7 @@ cdef inline void pinball(real prediction, real target, varying over, varying und
                          real* value, real* gradient, real* hessian) noexcept nogil:
     # The slopes are 1 - quantile and -quantile.
     cdef real residual = prediction - target
-    cdef real side = over if residual > 0.0 else under
-    cdef real slope = side if fabs(residual) > 0.0 else residual
+    cdef real slope = by_side(residual, over, under)
     value[0] = slope * residual
     gradient[0] = slope
     hessian[0] = <real>curvature
@@ -381,7 +380,7 @@ cdef inline void log_linear_quantile(real prediction, real target, double quanti
     cdef real residual = root * root - target
     cdef real over = 1.0 - quantile
     cdef real under = -quantile
-    cdef real slope = over if residual > 0.0 else (under if residual < 0.0 else residual)
+    cdef real slope = by_side(residual, over, under)
     cdef real pull = slope * root * root
     value[0] = pull - slope * target
     gradient[0] = pull

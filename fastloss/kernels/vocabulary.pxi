@@ -72,9 +72,17 @@ cdef inline real positive_part(real x) noexcept nogil:
     return 0.0 if x <= 0.0 else x
 
 
+# Selects here come one after another, each of them between two numbers: nested ones take the
+# comparisons of all ways through them.
 cdef inline real sign_of(real x) noexcept nogil:
-    # Zero at zero, NaN at NaN, one select: nested ones take four comparisons.
+    # Zero at zero, NaN at NaN.
     return flip_sign(1.0, x) if fabs(x) > 0.0 else x
+
+
+cdef inline real by_side(real x, real above, real below) noexcept nogil:
+    # Zero at zero, NaN at NaN.
+    cdef real side = above if x > 0.0 else below
+    return side if fabs(x) > 0.0 else x
 
 
 cdef inline real product(real factor, real x) noexcept nogil:
