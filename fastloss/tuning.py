@@ -115,7 +115,8 @@ def sweep(
     axes = {
         name: list(value)
         for name, value in parameters.items()
-        if isinstance(value, (Sequence, np.ndarray)) and not isinstance(value, str)
+        if (isinstance(value, Sequence) and not isinstance(value, str))
+        or (isinstance(value, np.ndarray) and value.ndim)
     }
     for name, values in axes.items():
         if not values:

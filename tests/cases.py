@@ -155,7 +155,8 @@ def wrong_values(loss_class: Any, name: str) -> tuple[Any, ...]:
     """Values that a hyper-parameter must refuse."""
     field = next(field for field in loss_class._fields if field.name == name)
     numbers = [x for x in (-1.0, 0.0, 2.0, np.inf) if outside(field, x)]
-    return (*numbers, np.nan, "no such value", 1j)
+    never = (np.nan, "no such value", 1j, np.complex128(0.5 + 1j), np.timedelta64(1, "s"))
+    return (*numbers, *never, 10**400, np.ma.array([0.5, 0.5]))
 
 
 def _variations(loss_class: Any) -> Iterator[dict[str, Any]]:

@@ -3,6 +3,7 @@
 import dataclasses
 import doctest
 import importlib
+import inspect
 import math
 import os
 import pickle
@@ -140,6 +141,7 @@ GRAMMAR = {
     "xlogy": "xlogy(y, p**2 + 1) + xlogy(p**2, y**2 + 1)",
     "where": "where((p < y) & ~(p == 1) | (y >= 3), p**3, a * p)",
     "Piecewise": "Piecewise((p, p < -1), (p**2, p < 1 and y != 2), (2 * p, True))",
+    "conditions of numbers": "where(a < 1, p, where(0 < 1 and p < y, p**3, a * p + 1))",
     "if": "p**2 if -1 < p <= y or not y > 2 else a * p + 1",
     "power": "abs(p - y + 20)**a + (p**2 + 1)**-1.5 + 2**p + (p - y)**3 / (1 + y**2)",
     "names": "prediction * target / pi + a",
@@ -296,6 +298,20 @@ def test_nan_stays_where_it_is() -> None:
             np.testing.assert_array_equal(before[same], after[same])
             assert np.isnan(after[7])
         assert np.isnan(hurt[0][50])
+    # 0 log 0 is 0, and nothing else is.
+    logarithm = fl.custom("xlogy(y, p)")
+    found = logarithm([0.0, np.nan, 3.0], [0.0, 0.0, 0.0], reduction="none")
+    np.testing.assert_array_equal(found, [0, np.nan, 0])
+
+
+@needs_compiler
+def test_hyperbolic_functions_overflow_where_they_must() -> None:
+    for text in ("sinh(p)", "cosh(p)"):
+        for dtype, below, above in ((np.float32, 89.0, 90.0), (np.float64, 710.0, 711.0)):
+            points = np.array([below, above, 1e4, 1e30], dtype)
+            found = fl.custom(text)(points, np.zeros_like(points), reduction="none")
+            assert np.isfinite(found).tolist() == [True, False, False, False]
+            assert (found[1:] == np.inf).all()
 
 
 @needs_compiler
@@ -345,7 +361,11 @@ def test_ties() -> None:
         ("p**100000", {}, "exponent .* too large"),
         ("sqrt(-1) * p", {}, "no finite real value"),
         ("p / 0", {}, "no finite real value"),
+        ("p + 1 / 0", {}, "no finite real value"),
+        ("(-1)**p", {}, "no finite real gradient"),
         ("log(-1 - p**2)", {}, "finite at none"),
+        (f"{'9' * 400} * p", {}, "finite at none"),
+        (" + ".join(["p"] * 2000), {}, "too long or too deep"),
         ("digamma(p**2 + 1)", {}, "a loss needs two"),
     ],
 )
@@ -367,6 +387,8 @@ def test_bad_arguments() -> None:
         fl.custom(_squared, reduction="no")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="must be a capsule"):
         fl.custom(("f", "g"))
+    with pytest.raises(TypeError, match="must be a capsule"):
+        fl.custom((0, 0))
 
 
 @needs_compiler
@@ -470,6 +492,43 @@ def test_errors_in_functions_are_raised() -> None:
         with pytest.raises(ArithmeticError, match="seven"):
             loss(prediction, prediction)
     assert loss(prediction[:1000], prediction[:1000]) == 0
+
+
+def test_no_exception_is_lost_between_two_calls_of_a_function() -> None:
+    """Here one that comes before a function's first line; an interrupt may come there as well."""
+    loss = fl.custom(_squared)
+    points = np.full(2000, 3.0)
+
+    def call(depth: int) -> Any:
+        return call(depth - 1) if depth else loss(points, np.zeros(2000))
+
+    used = len(inspect.stack(0))
+    raised = 0
+    for depth in range(sys.getrecursionlimit() - used - 30, sys.getrecursionlimit() - used + 5):
+        try:
+            assert call(depth) == 9
+        except RecursionError:
+            raised += 1
+    assert 0 < raised < 35
+
+
+def test_functions_can_neither_change_nor_keep_the_callers_numbers() -> None:
+    kept: list[Array] = []
+
+    def greedy(p: Array, y: Array) -> tuple[Array, Array, float]:
+        kept.append(p)
+        return _squared(p, y)
+
+    def rude(p: Array, y: Array) -> Array:
+        p -= y
+        return p**2
+
+    with pytest.raises(ValueError, match="read-only"):
+        fl.custom(rude)
+    prediction = np.arange(512.0)
+    fl.custom(greedy, check=False)(prediction, prediction)
+    prediction[:] = -1
+    np.testing.assert_array_equal(kept[0], np.arange(512.0))
 
 
 def test_functions_are_called_with_what_is_there() -> None:

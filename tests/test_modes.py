@@ -167,8 +167,8 @@ def test_denominator(case: Case, dtype: Any) -> None:
         assert value == pytest.approx(total / float(denominator), rel=1e-15)
         expected = gradient / float(denominator)
         np.testing.assert_allclose(slope, expected, rtol=4 * np.finfo(dtype).eps, atol=room)
-    for wrong in (0, -1.0, np.nan):
-        with pytest.raises(ValueError, match="denominator"):
+    for wrong in (0, -1.0, np.nan, 10**400, True):
+        with pytest.raises((ValueError, TypeError), match="denominator"):
             loss(*data, denominator=wrong)
     for reduction in ("sum", "none"):  # which do not divide
         with pytest.raises(ValueError, match="denominator"):

@@ -345,7 +345,17 @@ WRONG: dict[str, tuple[Any, ...]] = {
     "eps": (-1e-9, 0.5, 1.0, NAN, "0"),
     "gamma": (-0.5, NAN, INF, "2", None),
     "alpha": (-0.1, 1.1, NAN, "0.25"),
-    "class_weight": ("balanced", [1.0, -1.0], [1.0, NAN], [1.0, INF], [[1.0, 2.0]], 1.0, []),
+    "class_weight": (
+        "balanced",
+        [1.0, -1.0],
+        [1.0, NAN],
+        [1.0, INF],
+        [[1.0, 2.0]],
+        1.0,
+        [],
+        np.array(1.0),
+        [1.0, [2.0, 3.0]],
+    ),
     "ignore_index": (0.5, "none", NAN, 2**63),
     "empty": ("none", None, 0, "NAN"),
     "axis": (0.5, "1", None),
@@ -365,6 +375,18 @@ def test_wrong_parameters_are_named(cls: Any) -> None:
                 cls(**{name: value})
             with pytest.raises((ValueError, TypeError), match=name):
                 dataclasses.replace(cls(), **{name: value})
+
+
+@every_loss
+def test_any_number_makes_a_loss_or_an_error_that_names_it(cls: Any) -> None:
+    """Squares and gamma functions of a hyper-parameter may be more than a float holds."""
+    for field in cls._fields:
+        for value in (1e-320, 1e-200, 1e200, 1e308, -(2**63), 2**62):
+            try:
+                said = repr(pickle.loads(pickle.dumps(cls(**{field.name: value}))))
+            except (ValueError, TypeError) as error:
+                said = str(error)
+            assert field.name in said or field.name in ("reduction", "hessian")
 
 
 @every_loss

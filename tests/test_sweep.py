@@ -172,6 +172,16 @@ def test_names_bring_their_parameters():
     assert found.losses == (fl.Focal(1, 0.25), fl.Focal(2, 0.25))
 
 
+def test_losses_of_several_reductions():
+    """The bits of separate calls; the first loss's reduction is not the others'."""
+
+    def make(delta, reduction):
+        return fl.Huber(delta, reduction="sum" if delta < 2 else reduction)
+
+    found = fl.sweep(make, [1.0, 2.0], [4.0, 5.0], delta=[1.0, 3.0])
+    assert found.values.tolist() == [5.0, 4.5]
+
+
 def test_best_ignores_nan():
     found = fl.sweep("huber", [1.0], [0.0], delta=[1.0, 2.0, 0.5])
     assert found.best == fl.Huber(0.5)
@@ -186,6 +196,7 @@ def test_best_ignores_nan():
     [
         (ValueError, "delta must be in", ([1.0], [1.0]), {"delta": [1.0, -1.0]}),
         (ValueError, "at least one value", ([1.0], [1.0]), {"delta": []}),
+        (TypeError, "delta must be", ([1.0], [1.0]), {"delta": np.array(2.0)}),
         (TypeError, "gamma", ([1.0], [1.0]), {"gamma": [1.0]}),
         (ValueError, "prediction's shape", ([1.0], [1.0, 2.0]), {"delta": [1.0]}),
         (ValueError, "weight must have shape", ([1.0], [1.0], [1.0, 2.0]), {"delta": [1.0]}),

@@ -95,7 +95,11 @@ class Graph:
         if expression == TARGET:
             return self.make("target")
         if not expression.has(PREDICTION, TARGET):
-            return self.coefficient(expression)
+            number = self.coefficient(expression)
+            if isinstance(expression, expressions.CONDITIONS):
+                # Decided in double, once; here it has to be one of elements.
+                return self.make("less", self.constant(0.0), number)
+            return number
         match expression:
             case sympy.Add():
                 return self.sum(expression)
@@ -283,7 +287,10 @@ class Graph:
         half = self.constant(0.5)
         d = self.word("expm1", self.make("multiply", half, self.absolute(x)))
         root = self.one_plus(d)
-        sinh = self.make("add", d, self.make("divide", d, root))
+        # d / root, where both may be infinite, is 1 long before.
+        large = self.make("less", self.constant(2.0**30), d)
+        share = self.select(large, self.constant(1.0), self.make("divide", d, root))
+        sinh = self.make("add", d, share)
         cosh = self.make("add", root, self.make("divide", self.constant(1.0), root))
         size = self.make("multiply", self.make("multiply", half, sinh), cosh)
         negative = self.make("less", x, self.constant(0.0))
@@ -296,9 +303,11 @@ class Graph:
         return self.select(self.make("less", zero, x), self.constant(1.0), below)
 
     def build_xlogy(self, a: Any, b: Any) -> Node:
-        x, zero = self.add(a), self.constant(0.0)
-        product = self.make("multiply", x, self.word("log", self.add(b)))
-        return self.select(self.make("equal", x, zero), zero, product)
+        # Zero at x = 0, but NaN where the other is.
+        x, y, zero = self.add(a), self.add(b), self.constant(0.0)
+        product = self.make("multiply", x, self.word("log", y))
+        at_zero = self.make("both", self.make("equal", x, zero), self.make("equal", y, y))
+        return self.select(at_zero, zero, product)
 
     def build_where(self, condition: Any, then: Any, otherwise: Any) -> Node:
         self.has_selects = True
@@ -376,7 +385,8 @@ class Source:
         return f"%v{self.number}"
 
     def literal(self, value: float) -> str:
-        number = float(np.float32(value)) if self.real == "float" else value
+        with np.errstate(over="ignore"):
+            number = float(np.float32(value)) if self.real == "float" else value
         return f"splat ({self.real} 0x{struct.pack('>d', number).hex().upper()})"
 
     def function(self, name: str, outputs: dict[str, Node]) -> str:
@@ -670,14 +680,17 @@ def _initialise() -> None:
 @lru_cache(256)
 def graph_of(text: str, names: tuple[str, ...]) -> tuple[Graph, dict[str, Node]]:
     """Return a formula's operations, and where its outputs are among them."""
-    formula = expressions.read(text, names)
     graph = Graph()
-    graph.log_cosh_of = {found.args[0] for found in formula.value.atoms(expressions.log_cosh)}
-    return graph, {
-        "value": graph.add(formula.value),
-        "gradient": graph.add(formula.gradient),
-        "hessian": graph.add(formula.hessian),
-    }
+    try:
+        formula = expressions.read(text, names)
+        graph.log_cosh_of = {found.args[0] for found in formula.value.atoms(expressions.log_cosh)}
+        return graph, {
+            "value": graph.add(formula.value),
+            "gradient": graph.add(formula.gradient),
+            "hessian": graph.add(formula.hessian),
+        }
+    except RecursionError:
+        raise ValueError(f"formula: too long or too deep: {text[:40]!r} and so on") from None
 
 
 def coefficients(text: str, names: tuple[str, ...], values: dict[str, float]) -> dict[str, float]:
@@ -704,7 +717,8 @@ def source(text: str, names: tuple[str, ...], level: Any) -> str:
     return "\n\n".join(parts)
 
 
-@lru_cache(256)
+# A megabyte each, which losses that live hold on to by themselves.
+@lru_cache(64)
 def compiled(text: str, names: tuple[str, ...], level: Any) -> Compiled:
     """Compile the tile functions of a formula for a level."""
     _initialise()

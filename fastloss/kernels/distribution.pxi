@@ -43,8 +43,10 @@ cdef inline void reciprocal_scale(real log_scale, real* near, real* far) noexcep
         1.0142320547350045e304)
     cdef bint wide = log_scale > reach
     cdef bint narrow = log_scale < -reach
-    near[0] = exp(-log_scale + (reach if wide else (-reach if narrow else 0.0)))
-    far[0] = factor if wide else (inverse if narrow else 1.0)
+    cdef real shift = reach if wide else 0.0
+    cdef real rest = factor if wide else 1.0
+    near[0] = exp(-log_scale + (-reach if narrow else shift))
+    far[0] = inverse if narrow else rest
 
 
 cdef inline real over_scale(real x, real near, real far) noexcept nogil:

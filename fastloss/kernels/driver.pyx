@@ -15,6 +15,7 @@ tile functions of an instruction-set level, which are called through pointers.
 """
 
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
+from cpython.object cimport PyObject
 from cpython.pycapsule cimport PyCapsule_New
 from cython.parallel cimport prange
 from libc.math cimport INFINITY, NAN, isfinite

@@ -281,7 +281,7 @@ class _Reader:
 
 def _constant(value: float) -> Any:
     # Exact where it is short, so that x**0.5 is a square root and 2.0 * x / 2 is x.
-    if math.isfinite(value) and abs(value) < 2**20 and value * 2**10 == int(value * 2**10):
+    if abs(value) < 2**20 and value * 2**10 == int(value * 2**10):
         return sympy.Rational(int(value * 2**10), 2**10)
     return sympy.Integer(value) if isinstance(value, int) else sympy.Float(value)
 
@@ -461,12 +461,13 @@ def read(text: str, parameters: Iterable[str]) -> Formula:
         unused = [name for name in names if name not in reader.used]
         if unused:
             raise ValueError(f"formula {text!r} does not contain the parameter {unused[0]!r}")
-        if not value.has(PREDICTION):
-            raise ValueError(f"formula {text!r} does not depend on the prediction p")
-        if value.has(sympy.I, sympy.zoo, sympy.nan, sympy.oo):
-            raise ValueError(f"formula {text!r} has no finite real value: {value}")
         gradient = stable(value.diff(PREDICTION))
         hessian = stable(gradient.diff(PREDICTION))
+        for what, found in (("value", value), ("gradient", gradient), ("Hessian", hessian)):
+            if found.has(sympy.I, sympy.zoo, sympy.nan, sympy.oo):
+                raise ValueError(f"formula {text!r} has no finite real {what}: {found}")
+        if not value.has(PREDICTION):
+            raise ValueError(f"formula {text!r} does not depend on the prediction p")
         return Formula(_stable_roots(value), gradient, hessian, names)
 
 
@@ -491,7 +492,7 @@ _NUMPY: dict[str, Callable[..., Any]] = {
     "lgamma": gamma_function.lgamma,
     "digamma": gamma_function.digamma,
     "trigamma": gamma_function.trigamma,
-    "xlogy": lambda x, y: np.where(x == 0, 0.0, x * np.log(y)),
+    "xlogy": lambda x, y: np.where((x == 0) & (y == y), 0.0, x * np.log(y)),
     "less": np.less,
     "less_equal": np.less_equal,
     "equal": np.equal,

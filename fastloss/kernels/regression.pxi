@@ -31,21 +31,23 @@ cdef inline void huber(real prediction, real target, real delta, double unit, do
                        real* value, real* gradient, real* hessian) noexcept nogil:
     cdef real residual = prediction - target
     cdef real size = fabs(residual)
-    cdef real clipped = clip(residual, -delta, delta)
+    cdef real clipped = delta if size > delta else size
     cdef bint near = size <= delta
     cdef real weight = delta / (delta if near else size)
-    value[0] = clipped * (residual - 0.5 * clipped)
-    gradient[0] = clipped
+    value[0] = clipped * multiply_add(clipped, -0.5, size)
+    gradient[0] = flip_sign(clipped, residual)
     hessian[0] = 1.0 if near else multiply_add(<real>majorize, weight, <real>unit)
 
 
 cdef inline void smooth_l1(real prediction, real target, real beta,
                            real* value, real* gradient, real* hessian) noexcept nogil:
     cdef real residual = prediction - target
-    cdef real slope = clip(residual / beta, -1.0, 1.0)
-    value[0] = slope * (residual - 0.5 * clip(residual, -beta, beta))
-    gradient[0] = slope
-    hessian[0] = 1.0 / beta if fabs(residual) <= beta else 0.0
+    cdef real size = fabs(residual)
+    cdef real clipped = beta if size > beta else size
+    cdef real slope = clipped / beta
+    value[0] = slope * multiply_add(clipped, -0.5, size)
+    gradient[0] = flip_sign(slope, residual)
+    hessian[0] = 1.0 / beta if size <= beta else 0.0
 
 
 cdef inline void pseudo_huber(real prediction, real target, real delta, double majorize,
@@ -91,7 +93,7 @@ cdef inline void pinball(real prediction, real target, varying over, varying und
                          real* value, real* gradient, real* hessian) noexcept nogil:
     # The slopes are 1 - quantile and -quantile.
     cdef real residual = prediction - target
-    cdef real slope = over if residual > 0.0 else (under if residual < 0.0 else residual)
+    cdef real slope = by_side(residual, over, under)
     value[0] = slope * residual
     gradient[0] = slope
     hessian[0] = <real>curvature
@@ -378,7 +380,7 @@ cdef inline void log_linear_quantile(real prediction, real target, double quanti
     cdef real residual = root * root - target
     cdef real over = 1.0 - quantile
     cdef real under = -quantile
-    cdef real slope = over if residual > 0.0 else (under if residual < 0.0 else residual)
+    cdef real slope = by_side(residual, over, under)
     cdef real pull = slope * root * root
     value[0] = pull - slope * target
     gradient[0] = pull

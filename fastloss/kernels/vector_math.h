@@ -156,13 +156,13 @@ FASTLOSS_INLINE double at_most_f64(double x, double high) { return x > high ? hi
 
 /* Both bounds are compared with x itself: nested, the two become a diamond of jumps that costs a
  * vector loop twice as many blends. */
-FASTLOSS_INLINE float between_f32(float x, float low, float high)
+FASTLOSS_INLINE float clip_f32(float x, float low, float high)
 {
     const float bounded = at_least_f32(x, low);
     return x > high ? high : bounded;
 }
 
-FASTLOSS_INLINE double between_f64(double x, double low, double high)
+FASTLOSS_INLINE double clip_f64(double x, double low, double high)
 {
     const double bounded = at_least_f64(x, low);
     return x > high ? high : bounded;
@@ -470,7 +470,7 @@ FASTLOSS_INLINE pair_f64 half_expm1_f64(reduced_f64 r, double scale, pair_f64 sh
  * which keeps -0 and the last bit of a subnormal that halving would drop. */
 FASTLOSS_INLINE float expm1_f32(float x)
 {
-    const reduced_f32 r = reduce_f32(between_f32(x, -18.0f, 89.0f));
+    const reduced_f32 r = reduce_f32(clip_f32(x, -18.0f, 89.0f));
     const float scale = float_of_bits(r.exponent + EXPONENT_F32(-1));
     const pair_f32 half = half_expm1_f32(r, scale, ordered_sum_f32(scale, -0.5f));
     const float result = 2.0f * (half.high + half.low);
@@ -479,7 +479,7 @@ FASTLOSS_INLINE float expm1_f32(float x)
 
 FASTLOSS_INLINE double expm1_f64(double x)
 {
-    const reduced_f64 r = reduce_f64(between_f64(x, -38.0, 710.0));
+    const reduced_f64 r = reduce_f64(clip_f64(x, -38.0, 710.0));
     const double scale = double_of_bits(r.exponent + EXPONENT_F64(-1));
     const pair_f64 half = half_expm1_f64(r, scale, ordered_sum_f64(scale, -0.5));
     const double result = 2.0 * (half.high + half.low);

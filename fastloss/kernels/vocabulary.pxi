@@ -25,6 +25,8 @@ cdef extern from "vector_math.h" nogil:
     real multiply_add(real a, real b, real c)
     real by_sign(real x, real plus, real minus)
     real flip_sign(real x, real y)
+    # NaN passes through.
+    real clip(real x, real low, real high)
     # Of 1 / x^2, from 6 on: what Stirling's series leave (vector_math.h).
     real lgamma_tail(real z) nogil
     real digamma_tail(real z) nogil
@@ -65,19 +67,22 @@ cdef inline real minus_infinity() noexcept nogil:
     return -INFINITY
 
 
-cdef inline real clip(real x, real lower, real upper) noexcept nogil:
-    # NaN compares false with both bounds and passes through.
-    return lower if x < lower else (upper if x > upper else x)
-
-
 cdef inline real positive_part(real x) noexcept nogil:
     # max(x, 0), where NaN stays NaN.
     return 0.0 if x <= 0.0 else x
 
 
+# Selects here come one after another, each of them between two numbers: nested ones take the
+# comparisons of all ways through them.
 cdef inline real sign_of(real x) noexcept nogil:
     # Zero at zero, NaN at NaN.
-    return 1.0 if x > 0.0 else (-1.0 if x < 0.0 else x)
+    return flip_sign(1.0, x) if fabs(x) > 0.0 else x
+
+
+cdef inline real by_side(real x, real above, real below) noexcept nogil:
+    # Zero at zero, NaN at NaN.
+    cdef real side = above if x > 0.0 else below
+    return side if fabs(x) > 0.0 else x
 
 
 cdef inline real product(real factor, real x) noexcept nogil:

@@ -113,10 +113,22 @@ def _freeze(value: Any) -> Any:
     return tuple(_freeze(v) for v in value) if isinstance(value, list) else value
 
 
+def _is_integer(value: Any) -> bool:
+    # A bool is an int to Python, and a time difference an integer to NumPy.
+    return isinstance(value, (int, np.integer)) and not isinstance(value, (bool, np.timedelta64))
+
+
+def _is_number(value: Any) -> bool:
+    return _is_integer(value) or isinstance(value, (float, np.floating))
+
+
 def _number(name: str, value: Any, interval: Interval | None) -> float:
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.number)):
+    if not _is_number(value):
         raise TypeError(f"{name} must be a number, got {value!r}")
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        raise ValueError(f"{name} must be a number that a float can hold") from None
     if interval is not None and number not in interval:
         raise ValueError(f"{name} must be in {interval}, got {value!r}")
     if np.isnan(number):
@@ -139,15 +151,20 @@ def _loss(name: str, value: Any) -> Parameters:
     return value
 
 
-def _array(name: str, value: Any, interval: Interval | None) -> tuple[Any, ...]:
-    array = np.asarray(value)
+def _array(name: str, value: Any, interval: Interval | None) -> Any:
+    """Return an array as nested tuples, one of no axes as the number that it is."""
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name} must be a plain array, got a masked array")
+    try:
+        array = np.asarray(value)
+    except ValueError as error:  # rows of several lengths
+        raise TypeError(f"{name} must be an array of numbers, got {value!r}: {error}") from None
     if array.dtype.kind not in "iuf":
         raise TypeError(f"{name} must hold real numbers, got {value!r}")
     array = array.astype(np.float64)
     if interval is not None and not all(x in interval for x in array.ravel().tolist()):
         raise ValueError(f"{name} must be in {interval}, got {value!r}")
-    frozen: tuple[Any, ...] = _freeze(array.tolist())
-    return frozen
+    return _freeze(array.tolist())
 
 
 class _Field:
@@ -186,15 +203,19 @@ class _Field:
             if not isinstance(value, (bool, np.bool_)):
                 raise TypeError(f"{self.name} must be True or False, got {value!r}")
             return bool(value)
-        if self.array and not isinstance(value, (int, float, np.number)):
-            return _array(self.name, value, self.interval)
+        if self.array and not np.isscalar(value):
+            frozen = _array(self.name, value, self.interval)
+            if self.number or isinstance(frozen, tuple):
+                return frozen
         if self.array and not self.number:
             raise TypeError(f"{self.name} must be a sequence of numbers, got {value!r}")
         if self.integer and not self.number:
-            if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
+            if not _is_integer(value):
                 raise TypeError(f"{self.name} must be an integer, got {value!r}")
             if self.interval is not None and value not in self.interval:
                 raise ValueError(f"{self.name} must be in {self.interval}, got {value!r}")
+            if not -(2**63) <= value < 2**63:
+                raise ValueError(f"{self.name} must be an integer of at most 64 bits")
             return int(value)
         return _number(self.name, value, self.interval)
 
@@ -350,7 +371,13 @@ class Loss(Parameters, driver.Loss):
         ]
         parameters = []
         for dtype in (np.float32, np.float64):
-            numbers = of_numbers._kernel_parameters(np.dtype(dtype))
+            try:
+                numbers = of_numbers._kernel_parameters(np.dtype(dtype))
+            except ArithmeticError as error:
+                # What a formula is given is made of them, a square say, and a float cannot hold it.
+                raise ValueError(
+                    f"{self!r} has a hyper-parameter that is too large or too small: {error}"
+                ) from None
             parameters.append([numbers[name] for name in entry["parameters"]])
         self._bind(
             level,

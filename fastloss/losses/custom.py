@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,11 +18,6 @@ __all__ = ["custom"]
 Array = npt.NDArray[Any]
 ArrayFunction = Callable[[Array, Array], Any]
 
-# As in tiles.pxi: prediction, target, step, varying, parameters; n; value, gradient, hessian,
-# lanes, and two places for streamed outputs.
-_TILE_FUNCTION = ctypes.CFUNCTYPE(
-    None, *[ctypes.c_void_p] * 5, ctypes.c_ssize_t, *[ctypes.c_void_p] * 6
-)
 _OUTPUTS = ("value", "gradient", "Hessian")
 _CAPSULE = b"fastloss.elementwise_function"
 # So small that it vanishes beside any number: a complex step has no error of its own.
@@ -97,54 +93,16 @@ class FunctionLoss(Custom):
     hessian: ArrayFunction | None = None
 
     def _entry(self, level: driver.Level) -> dict[str, Any]:
-        errors: list[BaseException] = []
-        pair = [self._tile_function(dtype, errors) for dtype in (np.float32, np.float64)]
-        addresses = [ctypes.cast(f, ctypes.c_void_p).value for f in pair]
-
-        def after() -> None:
-            if errors:
-                raise errors.pop()
-
         return {
             "elementwise": True,
             "predictions": ("prediction",),
             "varying": (),
             "parameters": (),
             "loops": ("all",),
-            "f32": addresses[:1],
-            "f64": addresses[1:],
-            "functions": pair,
-            "after": after,
+            "f32": (),
+            "f64": (),
+            "function": partial(_tile, _Parts(self.function, self.gradient, self.hessian)),
         }
-
-    def _tile_function(self, dtype: type, errors: list[BaseException]) -> Any:
-        parts = _Parts(self.function, self.gradient, self.hessian)
-
-        def run(
-            prediction: int, target: int, step: int, _: int, __: int, n: int, *outputs: int
-        ) -> None:
-            wanted = [address is not None for address in outputs[:3]]
-            try:
-                found = parts(_view(prediction, n, dtype), _view(target, n, dtype), *wanted)
-                for what, address, part in zip(_OUTPUTS, outputs, found, strict=False):
-                    if address is None:
-                        continue
-                    if np.shape(part) not in ((), (n,)):
-                        raise ValueError(
-                            f"{what} of a custom loss must be one number for each element: for "
-                            f"{n} elements it has shape {np.shape(part)}"
-                        )
-                    output = _view(address, n, dtype)
-                    output[:] = part
-                    if what != "value":
-                        output *= _view(step, n, dtype)
-            except BaseException as error:  # raised where the call returns
-                errors[:] = [error]
-                for address in outputs[:3]:
-                    if address is not None:
-                        _view(address, n, dtype)[:] = np.nan
-
-        return _TILE_FUNCTION(run)
 
     def _shown(self) -> Iterator[str]:
         yield getattr(self.function, "__qualname__", repr(self.function))
@@ -249,14 +207,42 @@ class _Parts:
         return np.broadcast_to(np.imag(found) / _COMPLEX_STEP, prediction.shape)
 
 
-def _view(address: int, n: int, dtype: type) -> Array:
-    memory = (ctypes.c_char * (n * np.dtype(dtype).itemsize)).from_address(address)
-    return np.frombuffer(memoryview(memory), np.dtype(dtype))
+def _tile(
+    parts: _Parts, size: int, prediction: int, target: int, step: int, n: int, *outputs: int
+) -> None:
+    """Compute a tile of n numbers of so many bytes at these addresses; 0 is not wanted."""
+    found = parts(
+        _copy(prediction, n, size), _copy(target, n, size), *(address != 0 for address in outputs)
+    )
+    for what, address, part in zip(_OUTPUTS, outputs, found, strict=True):
+        if address == 0:
+            continue
+        if np.shape(part) not in ((), (n,)):
+            raise ValueError(
+                f"{what} of a custom loss must be one number for each element: for {n} elements it "
+                f"has shape {np.shape(part)}"
+            )
+        output = _view(address, n, size)
+        output[:] = part
+        if what != "value":
+            output *= _view(step, n, size)
+
+
+def _copy(address: int, n: int, size: int) -> Array:
+    # The caller's numbers are not for a function to change, nor the driver's memory to keep.
+    array = _view(address, n, size).copy()
+    array.flags.writeable = False
+    return array
+
+
+def _view(address: int, n: int, size: int) -> Array:
+    memory = (ctypes.c_char * (n * size)).from_address(address)
+    return np.frombuffer(memoryview(memory), f"f{size}")
 
 
 def _address(function: Any) -> int:
     """Return the address of a capsule of `tiles.pxd`, or of a number."""
-    if isinstance(function, (int, np.integer)) and not isinstance(function, bool):
+    if isinstance(function, (int, np.integer)) and 0 < function < 2**64:
         return int(function)
     get = ctypes.pythonapi.PyCapsule_GetPointer
     get.restype, get.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]

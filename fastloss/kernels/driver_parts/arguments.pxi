@@ -232,11 +232,15 @@ cdef double check_denominator(object denominator, int reduction) except? -1:
     if reduction != MEAN:
         raise ValueError("denominator replaces the divisor of reduction='mean' and goes with no other")
     try:
+        if isinstance(denominator, (bool, np.bool_)):
+            raise TypeError
         value = denominator
     except TypeError:
         raise TypeError(
             f"denominator must be a number, got {type(denominator).__name__}"
         ) from None
+    except OverflowError:
+        raise ValueError("denominator must be positive and finite, as a float is") from None
     if not (isfinite(value) and value > 0):
         raise ValueError(f"denominator must be positive and finite, got {denominator}")
     return value

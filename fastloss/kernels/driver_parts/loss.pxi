@@ -135,6 +135,12 @@ cdef void fill(double* tile, double x, Py_ssize_t n, int real) noexcept nogil:
         known *= 2
 
 
+cdef cnp.ndarray as_floats(cnp.ndarray numbers):
+    # What float32 cannot hold is infinite there, and known to be.
+    with np.errstate(all="ignore"):
+        return (<object>numbers).astype(np.float32)
+
+
 REDUCTION_CODES = {"sum": SUM, "mean": MEAN, "none": NONE}
 
 
@@ -145,12 +151,39 @@ cdef int reduction_code(object reduction) except -1:
         raise ValueError(f"reduction must be 'mean', 'sum' or 'none', got {reduction!r}") from None
 
 
+cdef extern from *:
+    """
+    static int fastloss_raise_pending(void) { return PyErr_Occurred() ? -1 : 0; }
+    """
+    int raise_pending "fastloss_raise_pending"() except -1
+    PyObject* PyErr_Occurred() nogil
+    PyObject* PyObject_CallFunction(PyObject* function, const char* kinds, ...) nogil
+    void Py_XDECREF(PyObject* found) nogil
+
+
+cdef void python_tile(const void* prediction, const void* target, const void* step,
+                      const void** varying, const double* parameters, Py_ssize_t n, void* value,
+                      void* gradient, void* hessian, double* lanes, void* gradient_home,
+                      void* hessian_home) noexcept nogil:
+    # A tile of a loss that is a function in Python, under the interpreter's lock, which the call has
+    # kept. An exception stays raised until the driver asks, whatever raised it and wherever: an
+    # interrupt before the first line of the function is not lost. No other tile is computed then.
+    cdef PyObject* done
+    if PyErr_Occurred() != NULL:
+        return
+    done = PyObject_CallFunction((<PyObject**>parameters)[0], b"nnnnnnnn",
+                                 <Py_ssize_t>parameters[1], <Py_ssize_t>prediction,
+                                 <Py_ssize_t>target, <Py_ssize_t>step, n, <Py_ssize_t>value,
+                                 <Py_ssize_t>gradient, <Py_ssize_t>hessian)
+    Py_XDECREF(done)
+
+
 cdef class Loss:
     """What every loss shares; see :class:`fastloss.losses.base.Loss` for its public face."""
 
     cdef Level level
-    cdef object after               # called after each call, to raise what happened in it; None
     cdef object entry               # keeps the tile functions alive
+    cdef object function            # a tile function in Python; None
     cdef bint elementwise           # has an elementwise formula
     cdef bint single                # has one tile function, which stores what it has a place for
     cdef bint classes               # takes rows of classes, or of several predictions
@@ -175,7 +208,7 @@ cdef class Loss:
     # Seconds per element, learnt from calls: decides how many threads one is worth, never what it
     # returns.
     cdef Cost cost[2][MODES]
-    cdef int axis
+    cdef Py_ssize_t axis
     cdef bint has_ignore_index
     cdef int64_t ignore_index
     cdef double smoothing
@@ -199,13 +232,13 @@ cdef class Loss:
     cdef Py_ssize_t outputs         # length of the last axis that the target lacks; 0: none
 
     def _bind(self, Level level, dict entry, int reduction, parameters, varying, bint classes,
-              int axis, ignore_index, double smoothing, bint empty_is_zero, class_weight,
+              Py_ssize_t axis, ignore_index, double smoothing, bint empty_is_zero, class_weight,
               tuple intervals, tuple domains, str output_name, Py_ssize_t outputs):
         """Take over checked hyper-parameters as numbers. Called once, by the constructor."""
         cdef int real, i
         self.level = level
         self.entry = entry
-        self.after = entry.get("after")
+        self.function = entry.get("function")
         loops = entry["loops"]
         self.single = loops == ("all",)
         self.elementwise = entry["elementwise"]
@@ -224,6 +257,10 @@ cdef class Loss:
                 self.functions[real][i] = <void*><size_t>address
             for i, number in enumerate(parameters[real]):
                 self.parameters[real][i] = number
+            if self.function is not None:
+                self.functions[real][0] = <void*>python_tile
+                (<void**>self.parameters[real])[0] = <void*>self.function
+                self.parameters[real][1] = 8 if real else 4
         self.n_varying = len(varying)
         self.varying_names = entry["varying"]
         self.varying_arrays = [None] * len(varying)
@@ -239,7 +276,7 @@ cdef class Loss:
         self.empty_is_zero = empty_is_zero
         if class_weight is not None:
             self.class_weight = np.ascontiguousarray(class_weight, np.float64)
-            self.class_weight_float = self.class_weight.astype(np.float32)
+            self.class_weight_float = as_floats(self.class_weight)
         self.intervals = intervals
         for i, (lower, upper) in enumerate(intervals):
             self.limited[i] = np.isfinite(lower) or np.isfinite(upper)
@@ -270,7 +307,7 @@ cdef class Loss:
             if self.class_weight is not None:
                 factor = factor * self.class_weight
             self.class_weight = factor
-            self.class_weight_float = factor.astype(np.float32)
+            self.class_weight_float = as_floats(factor)
         self.share_weight = self.class_weight
         self.share_weight_name = self.class_weight_name
         if prior is not None:
@@ -279,8 +316,9 @@ cdef class Loss:
             if self.class_weight is not None:
                 self.share_weight = self.share_weight * self.class_weight
         if self.share_weight is not None:
-            self.share_weight_float = self.share_weight.astype(np.float32)
-            self.share_weight_sum = self.share_weight.sum()
+            self.share_weight_float = as_floats(self.share_weight)
+            with np.errstate(over="ignore"):
+                self.share_weight_sum = self.share_weight.sum()
         self.z_loss = z_loss
         self.soft_cap = soft_cap
 
@@ -523,8 +561,6 @@ cdef class Loss:
                 for _, array, (lower, upper), _ in self.bounded(arrays):
                     self.check_domain(array, job.real_size == 8, asked, lower, upper)
             self.execute(&job, mode, by_class, reduction, divisor, asked, result)
-            if self.after is not None:
-                self.after()
         except OutOfRange as error:
             # Rare, so the arrays are searched again, slowly, for what to say.
             self.explain(as_array("prediction", prediction), as_array("target", target),
@@ -909,9 +945,7 @@ cdef class Loss:
                 if job.has_gradient and not weighted:
                     fill(constant, job.scale, n, real)
                     job.constant_step = constant
-                # A function in Python runs on one thread at a time.
-                self.launch_timed(job, elementwise_chunk, real, mode, job.n, asked,
-                                  2**31 - 1 if self.after is None else 1)
+                self.launch_timed(job, elementwise_chunk, real, mode, job.n, asked, 2**31 - 1)
                 if job.limited[PREDICTION] or job.limited[TARGET]:
                     check_bad(job)
                 if weighted and job.has_value and reduction != NONE:
@@ -948,11 +982,15 @@ cdef class Loss:
 
     cdef void launch_timed(self, Job* job, chunk_function function, int real, int mode,
                            Py_ssize_t elements, int asked, int most):
-        if job.chunks < 2:
+        if self.function is not None:
+            # In this thread, where what it raises is noticed.
+            run_chunks(job, function, 0, 1)
+            raise_pending()
+        elif job.chunks < 2:
             self.launch(job, function, 0, 1)
-            return
-        with nogil:
-            run_timed(job, function, &self.cost[real][mode], elements, asked, most)
+        else:
+            with nogil:
+                run_timed(job, function, &self.cost[real][mode], elements, asked, most)
 
     cdef int check_predictions(self, tuple shape, int axis, tuple rows, cnp.ndarray target) except -1:
         names = " and ".join(self.predictions)

@@ -59,10 +59,10 @@ cdef void sweep_chunk(const Job* job, Py_ssize_t chunk, int slot) noexcept nogil
 
 
 def sweep(list losses, prediction_, target_, weight, n_threads):
-    """Return the values of losses that differ in hyper-parameters alone, reduced as the first asks.
+    """Return the values of losses that differ in hyper-parameters alone.
 
-    None where only separate calls can: for rows of classes, for hyper-parameters that are arrays, and
-    for losses that are functions in Python.
+    None where only separate calls can: for rows of classes, for hyper-parameters that are arrays, for
+    losses that are functions in Python, and for reductions that differ.
     """
     cdef Loss first = losses[0], loss
     cdef cnp.ndarray prediction = as_array("prediction", prediction_)
@@ -80,7 +80,7 @@ def sweep(list losses, prediction_, target_, weight, n_threads):
     for loss in losses:
         if (not loss.elementwise or loss.relation != NO_RELATION or loss.predictions
                 or loss.n_varying != first.n_varying or loss.single != first.single
-                or loss.after is not None
+                or loss.function is not None or loss.reduction_ != first.reduction_
                 or any(array is not None for array in loss.varying_arrays)):
             return None
     if first.classes and shape_of(target) != shape_of(prediction):
