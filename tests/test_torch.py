@@ -747,6 +747,7 @@ def test_what_transformations_cannot() -> None:
         return func.grad(lambda x: adapter.mse_loss(x, y))(x)
 
     torch.testing.assert_close(torch.compile(gradient)(x), x * 2 / 3)
+    torch._dynamo.reset()
 
 
 # ---- Errors -------------------------------------------------------------------------------------
@@ -773,6 +774,7 @@ def test_errors() -> None:
         adapter.mse_loss(x, y, reduction="average")
     with pytest.raises(IndexError, match="target holds the label 5 at position 1"):
         adapter.cross_entropy(torch.randn(2, 3), torch.tensor([0, 5]))
+    torch._dynamo.reset()
     for call in (adapter.mse_loss, torch.compile(adapter.mse_loss, fullgraph=True)):
         with pytest.raises(Exception, match="prediction must be on the CPU, got a tensor on meta"):
             call(torch.randn(4, device="meta", requires_grad=True), y)
