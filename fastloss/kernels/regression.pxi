@@ -329,13 +329,14 @@ cdef inline void barron(real prediction, real target, double alpha, double inver
     cdef real exact = 1.0 - majorize
     cdef real x = <real>inverse * size
     cdef real square = x * x
-    cdef bint far = x > 1073741824.0
+    cdef real within = 1073741824.0 - x
     cdef bint endless = x == infinity()
     cdef real high = log1p_square_high(x)
     cdef real low = log1p_square_low(x)
     cdef real loss = <real>factor * expm1_product(half, half_low, high, low)
     cdef real drawn = quotient_exp_product(
-        scale * (unit if far else size), x if far else 1.0 + square, half, half_low, high, low)
+        scale * by_sign(within, size, unit), by_sign(within, 1.0 + square, x), half, half_low, high,
+        low)
     cdef bint near = square < 1.0
     cdef real m = (square if near else 1.0) / (1.0 if near else square)
     cdef real bend = multiply_add(pull, m if near else 1.0, 1.0 if near else m) / (1.0 + m)

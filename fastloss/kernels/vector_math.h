@@ -1382,16 +1382,18 @@ FASTLOSS_INLINE double log_high_f64(double x) { return bounded_log_f64(x).high; 
 FASTLOSS_INLINE double log_low_f64(double x) { return bounded_log_f64(x).low; }
 
 /* log(1 + x^2) for x >= 0 in two parts, the first of which is short. Far out, where the square might
- * overflow, it is log x^2. */
+ * overflow, it is log x^2. Chosen by a sign: of several ternaries with one condition GCC makes two ways
+ * through all that follows, and a vector loop goes both. */
 FASTLOSS_INLINE pair_f32 log1p_square_f32(float x)
 {
-    const float reduced = x > 0x1p30f ? x * 0x1p-65f : x;
-    const float one = x > 0x1p30f ? 0.0f : 1.0f;
+    const float within = 0x1p30f - x;
+    const float reduced = x * by_sign_f32(within, 1.0f, 0x1p-65f);
+    const float one = by_sign_f32(within, 1.0f, 0.0f);
     const float square = reduced * reduced;
     const uint32_t exponent = log_exponent_f32(one + square);
     const float power = reciprocal_power_f32(exponent);
     const float f = multiply_add_f32(square, power, multiply_add_f32(one, power, -1.0f));
-    const float k = exponent_to_float(exponent) + (x > 0x1p30f ? 130.0f : 0.0f);
+    const float k = exponent_to_float(exponent) + by_sign_f32(within, 0.0f, 130.0f);
     const float quotient = multiply_add_f32(log_cubic_f32(f), f, -0.5f);
     const float near = multiply_add_f32(f * f, quotient, f);
     return (pair_f32){k * LN2_HIGH_F32, multiply_add_f32(k, LN2_LOW_F32, near)};
@@ -1399,13 +1401,14 @@ FASTLOSS_INLINE pair_f32 log1p_square_f32(float x)
 
 FASTLOSS_INLINE pair_f64 log1p_square_f64(double x)
 {
-    const double reduced = x > 0x1p30 ? x * 0x1p-514 : x;
-    const double one = x > 0x1p30 ? 0.0 : 1.0;
+    const double within = 0x1p30 - x;
+    const double reduced = x * by_sign_f64(within, 1.0, 0x1p-514);
+    const double one = by_sign_f64(within, 1.0, 0.0);
     const double square = reduced * reduced;
     const uint64_t exponent = log_exponent_f64(one + square);
     const double power = reciprocal_power_f64(exponent);
     const double f = multiply_add_f64(square, power, multiply_add_f64(one, power, -1.0));
-    const double k = exponent_to_double(exponent) + (x > 0x1p30 ? 1028.0 : 0.0);
+    const double k = exponent_to_double(exponent) + by_sign_f64(within, 0.0, 1028.0);
     const double quotient = multiply_add_f64(log_cubic_f64(f), f, -0.5);
     const double near = multiply_add_f64(f * f, quotient, f);
     return (pair_f64){k * LN2_HIGH_F64, multiply_add_f64(k, LN2_LOW_F64, near)};
@@ -1417,21 +1420,20 @@ FASTLOSS_INLINE float log1p_square_low_f32(float x) { return log1p_square_f32(x)
 FASTLOSS_INLINE double log1p_square_high_f64(double x) { return log1p_square_f64(x).high; }
 FASTLOSS_INLINE double log1p_square_low_f64(double x) { return log1p_square_f64(x).low; }
 
-/* (y + y_low) (x + more), where y_low is small, and x zero or larger than `more`. */
+/* (y + y_low) (x + more), where y_low is small, and x zero or larger than `more`. What it rounds is no
+ * larger than what y times the rounding of `more` is. */
 FASTLOSS_INLINE pair_f32 pair_product_f32(float y, float y_low, float x, float more)
 {
-    const float product = y * x;
-    const float high = multiply_add_f32(y, more, product);
-    const float low = multiply_add_f32(y_low, x, multiply_add_f32(y, more, product - high));
-    return (pair_f32){high, low - remainder_f32(product, y, x)};
+    const float high = multiply_add_f32(y, more, y * x);
+    const float low = multiply_add_f32(y, more, -remainder_f32(high, y, x));
+    return (pair_f32){high, multiply_add_f32(y_low, x, low)};
 }
 
 FASTLOSS_INLINE pair_f64 pair_product_f64(double y, double y_low, double x, double more)
 {
-    const double product = y * x;
-    const double high = multiply_add_f64(y, more, product);
-    const double low = multiply_add_f64(y_low, x, multiply_add_f64(y, more, product - high));
-    return (pair_f64){high, low - remainder_f64(product, y, x)};
+    const double high = multiply_add_f64(y, more, y * x);
+    const double low = multiply_add_f64(y, more, -remainder_f64(high, y, x));
+    return (pair_f64){high, multiply_add_f64(y_low, x, low)};
 }
 
 /* e to that power. Beyond the largest number nothing is corrected. */
@@ -1451,21 +1453,21 @@ FASTLOSS_INLINE double exp_product_f64(double y, double y_low, double x, double 
 
 /* e^(high + low) as first (1 + expm1) second, where the two others are powers of 2: half of a power
  * that may be out of reach itself. From the bound on, what there is to multiply is 0 or infinite. */
-typedef struct { float size, expm1, first, second; } halved_power_f32;
-typedef struct { double size, expm1, first, second; } halved_power_f64;
+typedef struct { float expm1, first, second; } halved_power_f32;
+typedef struct { double expm1, first, second; } halved_power_f64;
 
 FASTLOSS_INLINE halved_power_f32 halve_power_f32(pair_f32 x)
 {
     const float size = absolute_f32(x.high);
-    const float bounded = with_sign_f32(at_most_f32(size, 176.4f), x.high);
+    const float bounded = with_sign_f32(at_most_f32(size, 175.7f), x.high);
     const float shifted = multiply_add_f32(bounded, PER_LN2_F32, ROUNDER_F32);
     const float n = shifted - ROUNDER_F32;
-    const float low = multiply_add_f32(n, -LN2_LOW_F32, size > 176.4f ? 0.0f : x.low);
+    const float low = multiply_add_f32(n, -LN2_LOW_F32, by_sign_f32(175.7f - size, x.low, 0.0f));
     const float r = multiply_add_f32(n, -LN2_HIGH_F32, bounded) + low;
     const float quotient = multiply_add_f32(exp_cubic_f32(r), r, 0.5f);
     const uint32_t exponent = bits_f32(shifted) << 23;
     const uint32_t half = ((exponent + (256u << 23)) >> 1) & 0xff800000u;
-    return (halved_power_f32){size, multiply_add_f32(r * r, quotient, r),
+    return (halved_power_f32){multiply_add_f32(r * r, quotient, r),
                               float_of_bits(half - (1u << 23)),
                               float_of_bits(exponent + (255u << 23) - half)};
 }
@@ -1473,15 +1475,15 @@ FASTLOSS_INLINE halved_power_f32 halve_power_f32(pair_f32 x)
 FASTLOSS_INLINE halved_power_f64 halve_power_f64(pair_f64 x)
 {
     const double size = absolute_f64(x.high);
-    const double bounded = with_sign_f64(at_most_f64(size, 1418.5), x.high);
+    const double bounded = with_sign_f64(at_most_f64(size, 1417.8), x.high);
     const double shifted = multiply_add_f64(bounded, PER_LN2_F64, ROUNDER_F64);
     const double n = shifted - ROUNDER_F64;
-    const double low = multiply_add_f64(n, -LN2_LOW_F64, size > 1418.5 ? 0.0 : x.low);
+    const double low = multiply_add_f64(n, -LN2_LOW_F64, by_sign_f64(1417.8 - size, x.low, 0.0));
     const double r = multiply_add_f64(n, -LN2_HIGH_F64, bounded) + low;
     const double quotient = multiply_add_f64(exp_cubic_f64(r), r, 0.5);
     const uint64_t exponent = bits_f64(shifted) << 52;
     const uint64_t half = ((exponent + (2048ull << 52)) >> 1) & 0xfff0000000000000u;
-    return (halved_power_f64){size, multiply_add_f64(r * r, quotient, r),
+    return (halved_power_f64){multiply_add_f64(r * r, quotient, r),
                               double_of_bits(half - (1ull << 52)),
                               double_of_bits(exponent + (2047ull << 52) - half)};
 }
@@ -1501,23 +1503,20 @@ FASTLOSS_INLINE double quotient_exp_product_f64(double a, double b, double y, do
     return a * multiply_add_f64(p.first, p.expm1, p.first) / b * p.second;
 }
 
-/* e to that power less 1: the same steps but for the last. */
+/* e to that power less 1: the same steps but for the last, where first - 1 / second keeps 1 in the scale
+ * of the half. */
 FASTLOSS_INLINE float expm1_product_f32(float y, float y_low, float x, float x_low)
 {
     const halved_power_f32 p = halve_power_f32(pair_product_f32(y, y_low, x, x_low));
-    const float power = p.first * p.second;
-    const float near = multiply_add_f32(power, p.expm1, power - 1.0f);
-    const float far = multiply_add_f32(p.first, p.expm1, p.first) * p.second - 1.0f;
-    return p.size < 64.0f ? near : far;
+    const float inverse = float_of_bits(EXPONENT_F32(0) + EXPONENT_F32(0) - bits_f32(p.second));
+    return multiply_add_f32(p.first, p.expm1, p.first - inverse) * p.second;
 }
 
 FASTLOSS_INLINE double expm1_product_f64(double y, double y_low, double x, double x_low)
 {
     const halved_power_f64 p = halve_power_f64(pair_product_f64(y, y_low, x, x_low));
-    const double power = p.first * p.second;
-    const double near = multiply_add_f64(power, p.expm1, power - 1.0);
-    const double far = multiply_add_f64(p.first, p.expm1, p.first) * p.second - 1.0;
-    return p.size < 64.0 ? near : far;
+    const double inverse = double_of_bits(EXPONENT_F64(0) + EXPONENT_F64(0) - bits_f64(p.second));
+    return multiply_add_f64(p.first, p.expm1, p.first - inverse) * p.second;
 }
 
 #endif
