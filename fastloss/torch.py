@@ -24,7 +24,8 @@ targets and weights may have any other. No more threads are used than `torch.get
 says.
 
 What differs from PyTorch: shapes must agree, nothing but a weight broadcasts; a label outside of
-the classes and a target outside of its domain are errors; the sub-gradient at a kink is 0.
+the classes and a target outside of its domain are errors (beside logits, labels beyond 0 and 1 are
+not, as in PyTorch); the sub-gradient at a kink is 0.
 """
 
 from __future__ import annotations
