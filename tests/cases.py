@@ -143,6 +143,34 @@ def valid_values(loss_class: Any, name: str) -> tuple[Any, ...]:
     return tuple(x for x in inside if x != fields(loss_class)[name])
 
 
+# Powers of 2: inside of the room that hyper-parameters have in float32, and beyond what it holds.
+EXTREMES = (19, 59, 140)
+
+
+def hessians(loss_class: Any) -> list[dict[str, Any]]:
+    """The Hessians that can be chosen, as parameters."""
+    choices = [f.choices for f in loss_class._fields if f.name == "hessian"]
+    return [{"hessian": choice} for choice in choices[0]] if choices else [{}]
+
+
+def is_refused(case: Case) -> bool:
+    """Whether a hyper-parameter that its own interval admits is an error."""
+    try:
+        case.loss()
+    except ValueError:
+        return True
+    return False
+
+
+def extreme_values(field: Any) -> list[float]:
+    """Values far from 1 that a real hyper-parameter admits, and the ends of where it ends."""
+    values = [2.0 ** (side * power) for power in EXTREMES for side in (-1, 1)]
+    values += [-value for value in values]
+    if field.interval:
+        values += [end for end in (field.interval.lower, field.interval.upper) if np.isfinite(end)]
+    return [value for value in values if not outside(field, value)]
+
+
 def outside(field: Any, value: Any) -> bool:
     """Whether a value is none for its hyper-parameter: outside its interval, or several numbers."""
     if isinstance(value, tuple):
@@ -330,6 +358,27 @@ def _extremes(domain: tuple[float, float], dtype: npt.DTypeLike) -> Array:
     near_one += [2.0**-10, 2.0**-9, eps / 2, 2 * eps]
     values = np.array([0.0, -0.0, *size, *(-x for x in size), *near_one])
     return values[(values >= low) & (values <= high)].astype(dtype)
+
+
+def few_extremes(case: Case, dtype: npt.DTypeLike) -> tuple[Array, Array]:
+    """A few predictions from the smallest to the largest, against ordinary targets."""
+    random = np.random.default_rng(5)
+    if case.kind == "parameters":
+        prediction, target = _parameters(case, dtype, random)
+        return prediction[::25], target[::25]
+    if case.of_rows:
+        prediction, target = next(rows(case, dtype))
+        return prediction[::3], target[::3]
+    info = np.finfo(dtype)
+    size = [float(info.smallest_subnormal), float(info.tiny) * 3, float(info.tiny) ** 0.5]
+    size += [1e-20, 1e-5, 0.75, 3.0, 1e5, 1e20, float(info.max) ** 0.5, float(info.max) / 2]
+    low, high = case.loss().prediction_domain
+    values = np.array([0.0, *size, *(-x for x in size[1::2])])
+    prediction = values[(values >= low) & (values <= high)].astype(dtype)
+    target = np.array(two_targets(case), dtype)
+    first, second = (side.ravel() for side in np.meshgrid(prediction, target))
+    exact_ = _difference_is_exact(first, second) | np.isfinite(case.loss().target_domain[0])
+    return first[exact_], second[exact_]
 
 
 def rows(case: Case, dtype: npt.DTypeLike) -> Iterator[tuple[Array, Array]]:

@@ -16,9 +16,14 @@ from cases import (
     Array,
     Case,
     cases,
+    default_cases,
     exact,
+    extreme_values,
+    few_extremes,
     fields,
     grid,
+    hessians,
+    is_refused,
     rows,
     sample,
     sample_weight,
@@ -30,6 +35,12 @@ from mpmath_truth import Sum, Truth, truth_of
 CASES = {case.id: case for case in cases()}
 NUMBERS = [name for name, case in CASES.items() if not case.of_rows]
 ROWS = [name for name, case in CASES.items() if case.of_rows]
+HYPER_PARAMETERS = {
+    f"{case.id}-{field.name}": (case, field.name)
+    for case in default_cases()
+    for field in case.loss_class._fields
+    if field.number
+}
 all_dtypes = pytest.mark.parametrize("dtype", DTYPES, ids=str)
 
 
@@ -40,6 +51,8 @@ def test_every_loss_has_a_truth() -> None:
 def truth(case: Case, dtype: Any, prediction: Any, target: Any) -> Truth:
     parameters = {**fields(case.loss_class), **case.parameters}
     del parameters["reduction"]
+    if case.loss()._computes_in_double():
+        dtype = np.float64
     if "clamp" in parameters:
         eps = case.loss()._kernel_parameters(np.dtype(dtype))["eps"]
         ends = [mpf(float(np.dtype(dtype).type(end))) for end in (eps, 1 - eps)]
@@ -93,6 +106,24 @@ def check_grid(case: Case, dtype: Any) -> None:
 @pytest.mark.parametrize("name", NUMBERS, ids=NUMBERS)
 def test_grid_of_extremes(name: str, dtype: Any) -> None:
     check_grid(CASES[name], dtype)
+
+
+@all_dtypes
+@pytest.mark.parametrize("key", HYPER_PARAMETERS)
+def test_extremes_of_hyper_parameters(key: str, dtype: Any) -> None:
+    """Right wherever the result is representable, or refused by the loss."""
+    default, name = HYPER_PARAMETERS[key]
+    field = next(field for field in default.loss_class._fields if field.name == name)
+    for chosen in hessians(default.loss_class):
+        for value in extreme_values(field):
+            case = Case(default.loss_class, {**chosen, name: value}, default.kind)
+            if is_refused(case):
+                continue
+            prediction, target = few_extremes(case, dtype)
+            each = range(prediction.shape[-1]) if case.of_rows else [0]
+            pairs = zip(prediction.tolist(), target.tolist(), strict=True)
+            where = [(chosen, value, *pair, k) for pair in pairs for k in each]
+            check_every_level(case, dtype, prediction, target, where)
 
 
 @all_dtypes
@@ -266,11 +297,35 @@ def test_pos_weight_broadcasts_against_the_target(pos_weight: Any, level: str) -
 
 @all_dtypes
 @pytest.mark.parametrize(
-    "alpha", [0.0, 1e-300, -1e-17, 1e-9, 2 - 2.0**-52, 2 + 1e-9, 1.3, -1e5, -1e20]
+    "alpha",
+    [
+        *(0.0, 1e-300, -1e-17, 1e-9, 2 - 2.0**-52, 2 + 1e-9, 1.3, 1.9, 7.3, 8.1, 12.3, 60.7, 1e3),
+        *(1e5, 1e20, 1e150, -7.3, -12.7, -60.1, -1e3, -1e5, -1e20),
+    ],
 )
 def test_barron_is_continuous_in_alpha(alpha: float, dtype: Any) -> None:
-    """Its limits, and what is next to them, against their own closed forms."""
-    check_grid(Case(fl.Barron, {"alpha": alpha}, "numbers"), dtype)
+    """Its limits, and what is next to them, against their own closed forms; up to where it ends."""
+    case = Case(fl.Barron, {"alpha": alpha}, "numbers")
+    check_grid(case, dtype)
+    if 1 < alpha < 100:
+        gap, largest = abs(alpha - 2), float(np.finfo(dtype).max)
+        shares = np.array([1e-3, 0.2, 0.5, 0.9, 0.99]) * (alpha / gap)
+        size = np.exp(np.log(largest) / alpha + np.log(shares) / alpha) * gap**0.5
+        prediction = size[np.isfinite(size)].astype(dtype)
+        where = prediction.tolist()
+        check_every_level(case, dtype, prediction, np.zeros_like(prediction), where)
+
+
+@all_dtypes
+@pytest.mark.parametrize(
+    "beta", [1e-300, 1e-38, 1e-20, 1e-10, 1e-4, 1 - 1e-4, 1 - 2.0**-24, 1 - 2.0**-53]
+)
+def test_jensen_shannon_at_any_weight(beta: float, dtype: Any) -> None:
+    case = Case(fl.JensenShannon, {"beta": beta}, "probabilities")
+    for prediction, target in rows(case, dtype):
+        n, classes = prediction.shape
+        where = [f"row {i}, class {k} of {classes}" for i in range(n) for k in range(classes)]
+        check_every_level(case, dtype, prediction, target, where)
 
 
 @all_dtypes

@@ -36,22 +36,37 @@ cdef inline void reverse_kl_divergence(real p, real complement, real q, real log
 
 cdef inline void jensen_shannon(real p, real complement, real q, real log_p, real log_q, double beta,
                                 real* value, real* pull, real* bend) noexcept nogil:
-    # With m = beta q + (1 - beta) p, whichever of p and q is the larger one: the logarithm of larger/m
-    # is -log1p(w expm1(-s)) with s the distance of their logarithms and w the weight of the smaller.
+    # With m = beta q + (1 - beta) p, s the distance of the logarithms of p and q, and the weights v of
+    # the larger one and w = 1 - v of the smaller, the logarithms of larger / m and of smaller / m are
+    #   -log1p(w expm1(-s))  and  -log1p(v expm1(s)),
+    # s apart. The one that a small weight makes small is taken, and the other is s away from it. Where
+    # v is small and v expm1(s) is not, m / larger = v + w exp(-s) is far from 1, and has a logarithm
+    # that loses nothing. The bend of a class that is next to nothing beside its target is the same in
+    # y = v expm1(s), put such that only its natural zero is left of what cancels.
     cdef real of_target = beta
     cdef real of_prediction = 1.0 - beta
+    cdef real scale = beta * (1.0 - beta)
     cdef real distance = log_q - log_p
     cdef real size = fabs(distance)
     cdef bint below = distance > 0.0
-    cdef real drop = (of_prediction if below else of_target) * expm1(-size)
-    cdef real large = -log1p(drop)
-    cdef real small = large - size
-    cdef real log_ratio = small if below else large
-    cdef real log_target_ratio = large if below else small
-    cdef real scale = of_target * of_prediction
-    pull[0] = of_prediction * product(p, log_ratio)
-    value[0] = of_target * product(q, log_target_ratio) + pull[0]
-    bend[0] = pull[0] + scale * product(p if below else q, 1.0 / (1.0 + drop))
+    cdef real v = of_target if below else of_prediction
+    cdef real w = of_prediction if below else of_target
+    cdef real e = exp_nonpositive(-size)
+    cdef real rise = -expm1(-size)
+    cdef real mixture = multiply_add(w, e, v)
+    cdef real ratio = v * rise
+    cdef bint heavy = v >= 0.5
+    cdef bint direct = (v < 0.5) & (ratio < e)
+    cdef real x = (ratio if direct else mixture) / (e if direct else 1.0)
+    cdef real inverse = 1.0 / mixture
+    cdef real logarithm = -log_of_sum(1.0 if heavy | direct else 0.0, -w * rise if heavy else x)
+    cdef real small = logarithm if direct else logarithm - size
+    cdef real large = logarithm + size if direct else logarithm
+    pull[0] = of_prediction * product(p, small if below else large)
+    value[0] = of_target * product(q, large if below else small) + pull[0]
+    cdef real curve = multiply_add(v - x * x, e * inverse, log1p_deficit(x))
+    cdef real rest = pull[0] + scale * product(p if below else q, inverse)
+    bend[0] = of_prediction * product(p, curve) if direct & below else rest
 
 
 cdef inline void total_variation(real p, real complement, real q, real log_p, real log_q,

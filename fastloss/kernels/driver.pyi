@@ -106,6 +106,7 @@ class Loss:
         domains: tuple[tuple[float, float] | None, ...],
         output_name: str,
         outputs: int,
+        wide: bool,
     ) -> None: ...
     def _bind_softmax(
         self,

@@ -21,7 +21,9 @@ cdef inline void softmax_focal(real p, real log_p, real complement, real gamma, 
     cdef bint some = complement > least
     cdef real u = complement if some else least
     cdef real ratio = (-log_p if some else least) / u
-    cdef real focus = alpha * exp(gamma * log(u))
+    cdef bint low = p < 0.5
+    cdef real log_u = log_of_sum(1.0 if low else 0.0, -p if low else u)
+    cdef real focus = alpha * exp(gamma * log_u)
     value[0] = focus * -log_p
     pull[0] = focus * (1.0 + gamma * product(p, ratio))
     pull_slope[0] = focus / u * gamma * (

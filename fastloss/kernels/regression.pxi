@@ -5,7 +5,7 @@ cdef inline void squared_error(real prediction, real target, double factor,
                                real* value, real* gradient, real* hessian) noexcept nogil:
     cdef real residual = prediction - target
     cdef real slope = 2.0 * factor
-    value[0] = <real>factor * (residual * residual)
+    value[0] = (<real>factor * residual) * residual
     gradient[0] = slope * residual
     hessian[0] = slope
 
@@ -117,10 +117,14 @@ cdef inline void smooth_pinball(real prediction, real target, double quantile, r
     cdef real near = over if above else under
     cdef real far = under if above else over
     cdef real slope = multiply_add(-far, e, near) / one_plus_e
-    cdef real fall = (-expm1(-x) if x > 0.0 else 1.0) / (x if x > 0.0 else 1.0)
+    # From where e is 0 on, 1 / (x bandwidth) is 1 / |r|, whatever x is.
+    cdef bint inside = x < 1.0e9
+    cdef real divisor = x if inside else 1.0
+    cdef real fall = (-expm1(-x) if x > 0.0 else 1.0) / (divisor if x > 0.0 else 1.0)
+    cdef real width = one_plus_e * (bandwidth if inside else size)
     value[0] = multiply_add(bandwidth, log1p_unit(e), near * size)
     gradient[0] = slope if above else -slope
-    hessian[0] = (exact * (e / one_plus_e) + <real>(0.5 * majorize) * fall) / (one_plus_e * bandwidth)
+    hessian[0] = (exact * (e / one_plus_e) + <real>(0.5 * majorize) * fall) / width
 
 
 cdef inline void expectile(real prediction, real target, varying over, varying under,
@@ -128,9 +132,14 @@ cdef inline void expectile(real prediction, real target, varying over, varying u
                            real* value, real* gradient, real* hessian) noexcept nogil:
     cdef real residual = prediction - target
     cdef real share = <real>factor * (over if residual >= 0.0 else under)
-    value[0] = share * (residual * residual)
-    gradient[0] = 2.0 * share * residual
+    cdef real pull = share * residual
+    value[0] = pull * residual
+    gradient[0] = 2.0 * pull
     hessian[0] = 2.0 * share
+
+
+# A value c^2 f(r / c) that is r^2 / 2 near zero is just that where r / c is tiny: f underflows there,
+# and the result need not. A gradient that is r f(r / c) is made of the smaller one of r and c.
 
 
 cdef inline void fair(real prediction, real target, double c, double majorize,
@@ -138,14 +147,16 @@ cdef inline void fair(real prediction, real target, double c, double majorize,
     cdef real residual = prediction - target
     cdef real size = fabs(residual)
     cdef real scale = c
-    cdef real square = c * c
     cdef real exact = 1.0 - majorize
     cdef bint near = size < scale
-    cdef real m = (size if near else scale) / (scale if near else size)
+    cdef real small = size if near else scale
+    cdef real m = small / (scale if near else size)
     cdef real one_plus_m = 1.0 + m
     cdef real weight = (1.0 if near else m) / one_plus_m
-    value[0] = square * log1p_gap(size / scale)
-    gradient[0] = flip_sign(scale * ((m if near else 1.0) / one_plus_m), residual)
+    cdef real x = size / scale
+    cdef bint tiny = x < 1.0e-17
+    value[0] = (size if tiny else scale) * (0.5 * size if tiny else log1p_gap(size, scale, x))
+    gradient[0] = flip_sign(small / one_plus_m, residual)
     hessian[0] = weight * multiply_add(exact, weight, <real>majorize)
 
 
@@ -157,7 +168,10 @@ cdef inline void absolute_percentage_error(real prediction, real target, double 
     cdef real factor = scale
     cdef real whole = fabs(target)
     cdef real base = lower if whole < lower else whole
-    value[0] = factor * (fabs(residual) / base)
+    # By a small number the factor is divided, which is not as large as a residual may be.
+    cdef real size = fabs(residual)
+    cdef bint low = base < 1.0
+    value[0] = (factor if low else size) / base * (size if low else factor)
     gradient[0] = sign_of(residual) * (factor / base)
     hessian[0] = <real>curvature
 
@@ -214,7 +228,7 @@ cdef inline void squared_epsilon_insensitive(real prediction, real target, real 
     cdef real size = fabs(residual)
     cdef bint inside = size <= epsilon
     cdef real excess = 0.0 if inside else size - epsilon
-    value[0] = <real>factor * (excess * excess)
+    value[0] = (<real>factor * excess) * excess
     gradient[0] = flip_sign(slope * excess, residual)
     hessian[0] = 0.0 if inside else slope
 
@@ -224,16 +238,20 @@ cdef inline void cauchy(real prediction, real target, double c, double majorize,
     cdef real residual = prediction - target
     cdef real size = fabs(residual)
     cdef real scale = c
-    cdef real square = c * c
     cdef real exact = 1.0 - majorize
     cdef bint near = size < scale
-    cdef real large = scale if near else size
-    cdef real m = (size if near else scale) / large
+    cdef real small = size if near else scale
+    cdef real m = small / (scale if near else size)
     cdef real one_plus = multiply_add(m, m, 1.0)
     cdef real weight = (1.0 if near else m * m) / one_plus
     cdef real bend = (1.0 - m) * (1.0 + m) / one_plus
-    value[0] = square * (log_nonnegative(large / scale) + 0.5 * log1p_unit(m * m))
-    gradient[0] = flip_sign(scale * (m / one_plus), residual)
+    cdef real within = multiply_add(size, -9.313225746154785e-10, scale)
+    cdef real x = scaled_down(size, within) / scale
+    cdef real logarithm = log1p_square_high(x, within) + log1p_square_low(x, within)
+    cdef bint tiny = logarithm < 1.0e-17
+    cdef real loss = (size if tiny else scale) * (0.5 * (size if tiny else scale * logarithm))
+    value[0] = size if size == infinity() else loss
+    gradient[0] = flip_sign(small * ((1.0 if near else m) / one_plus), residual)
     hessian[0] = weight * multiply_add(exact, bend if near else -bend, <real>majorize)
 
 
@@ -242,17 +260,17 @@ cdef inline void geman_mc_clure(real prediction, real target, double c, double m
     cdef real residual = prediction - target
     cdef real size = fabs(residual)
     cdef real scale = c
-    cdef real half_square = 0.5 * (c * c)
     cdef real exact = 1.0 - majorize
     cdef bint near = size < scale
-    cdef real m = (size if near else scale) / (scale if near else size)
+    cdef real small = size if near else scale
+    cdef real m = small / (scale if near else size)
     cdef real square = m * m
     cdef real one_plus = 1.0 + square
     cdef real root = (1.0 if near else square) / one_plus
     cdef real bend = multiply_add(
         -3.0, square if near else 1.0, 1.0 if near else square) / one_plus
-    value[0] = half_square * ((square if near else 1.0) / one_plus)
-    gradient[0] = flip_sign(scale * (m * (root / one_plus)), residual)
+    value[0] = 0.5 * small * (small / one_plus)
+    gradient[0] = flip_sign(small * (1.0 if near else m) * (root / one_plus), residual)
     hessian[0] = root * root * multiply_add(exact, bend, <real>majorize)
 
 
@@ -264,8 +282,9 @@ cdef inline void welsch(real prediction, real target, double rate, double factor
     cdef real exact = 1.0 - majorize
     cdef real u = (<real>rate * residual) * residual
     cdef real e = exp_nonpositive(-u)
-    value[0] = -<real>factor * expm1(-u)
-    gradient[0] = product(e, slope * residual)
+    cdef real pull = slope * residual
+    value[0] = 0.5 * pull * residual if u < 1.0e-17 else -<real>factor * expm1(-u)
+    gradient[0] = product(e, pull)
     hessian[0] = product(e, slope * multiply_add(exact, 1.0 - 2.0 * u, <real>majorize))
 
 
@@ -277,12 +296,12 @@ cdef inline void tukey(real prediction, real target, double c, double majorize,
     cdef real size = fabs(residual)
     cdef real scale = c
     cdef real inverse = 1.0 / (c * c)
-    cdef real sixth = c * c / 6.0
     cdef real exact = 1.0 - majorize
     cdef real inner = scale if size > scale else size
-    cdef real u = inner * inner * inverse
+    cdef real u = inner * inverse * inner
     cdef real rest = (scale - inner) * (scale + inner) * inverse
-    value[0] = sixth * (u * multiply_add(-u, 3.0 - u, 3.0))
+    cdef real half = multiply_add(-u, multiply_add(u, -0.16666666666666666, 0.5), 0.5)
+    value[0] = inner * (inner * half)
     gradient[0] = product(rest * rest, residual)
     hessian[0] = rest * multiply_add(-4.0 * exact, u, rest)
 
@@ -313,9 +332,9 @@ cdef inline void barron(real prediction, real target, double alpha, double inver
     # With b = |alpha - 2|, x = |r| inverse = |r| / (c sqrt(b)), L = log(1 + x^2) and E = alpha / 2 L the
     # loss is factor (exp(E) - 1) for factor = b / alpha. The gradient is slope r exp(E) / (1 + x^2) for
     # slope = 1 / c^2, where far out 1 / (x inverse) takes the place of r / (1 + x^2): no square
-    # overflows. L and alpha / 2 are in two parts, for their errors count as often as E is large. What
-    # an infinite r has is given. The Hessian is slope (1 + x^2)^(alpha / 2 - 1), times
-    # (1 + (alpha - 1) x^2) / (1 + x^2).
+    # overflows, nor does x, which is lowered there. L and alpha / 2 are in two parts, for their errors
+    # count as often as E is large. What an infinite r has is given. The Hessian is
+    # slope (1 + x^2)^(alpha / 2 - 1), times (1 + (alpha - 1) x^2) / (1 + x^2).
     cdef real residual = prediction - target
     cdef real size = fabs(residual)
     cdef real half = 0.5 * alpha
@@ -326,22 +345,24 @@ cdef inline void barron(real prediction, real target, double alpha, double inver
     cdef real pull = alpha - 1.0
     cdef real scale = slope
     cdef real unit = 1.0 / inverse
+    cdef real far_unit = scaled_down(unit, -1.0)
     cdef real exact = 1.0 - majorize
-    cdef real x = <real>inverse * size
-    cdef real square = x * x
-    cdef real within = 1073741824.0 - x
-    cdef bint endless = x == infinity()
-    cdef real high = log1p_square_high(x)
-    cdef real low = log1p_square_low(x)
-    cdef real loss = <real>factor * expm1_product(half, half_low, high, low)
+    cdef real within = multiply_add(size, -9.313225746154785e-10, unit)
+    cdef real x = <real>inverse * scaled_down(size, within)
+    cdef bint endless = size == infinity()
+    cdef real high = log1p_square_high(x, within)
+    cdef real low = log1p_square_low(x, within)
+    cdef real loss = expm1_product(factor, half, half_low, high, low)
     cdef real drawn = quotient_exp_product(
-        scale * by_sign(within, size, unit), by_sign(within, 1.0 + square, x), half, half_low, high,
-        low)
-    cdef bint near = square < 1.0
-    cdef real m = (square if near else 1.0) / (1.0 if near else square)
+        scale * by_sign(within, size, far_unit), by_sign(within, multiply_add(x, x, 1.0), x), half,
+        half_low, high, low)
+    # min(x, 1 / x), squared.
+    cdef bint near = by_sign(within, x, 2.0) < 1.0
+    cdef real n = (x if near else scaled_down(1.0, within)) / (1.0 if near else x)
+    cdef real m = n * n
     cdef real bend = multiply_add(pull, m if near else 1.0, 1.0 if near else m) / (1.0 + m)
-    cdef real weight = scale * exp_product(
-        fall, fall_low, 1.0e30 if endless else high, 0.0 if endless else low)
+    cdef real weight = quotient_exp_product(
+        scale, 1.0, fall, fall_low, 1.0e30 if endless else high, 0.0 if endless else low)
     value[0] = <real>largest_value if endless else loss
     gradient[0] = flip_sign(<real>largest_gradient if endless else drawn, residual)
     hessian[0] = weight * multiply_add(exact, bend, <real>majorize)
@@ -356,9 +377,46 @@ cdef inline void barron_near_zero(real prediction, real target, double alpha, do
            majorize, value, gradient, hessian)
     cdef real half = 0.5 * alpha
     cdef real half_gap = 1.0 - 0.5 * alpha
-    cdef real x = <real>inverse * fabs(prediction - target)
-    cdef real logarithm = log1p_square_high(x) + log1p_square_low(x)
+    cdef real unit = 1.0 / inverse
+    cdef real size = fabs(prediction - target)
+    cdef real within = multiply_add(size, -9.313225746154785e-10, unit)
+    cdef real x = <real>inverse * scaled_down(size, within)
+    cdef real logarithm = log1p_square_high(x, within) + log1p_square_low(x, within)
     value[0] = half_gap * logarithm if fabs(half * logarithm) < 1.0e-17 else value[0]
+
+
+cdef inline void barron_steep(real prediction, real target, double alpha, double inverse,
+                              double inverse_low, double factor, double slope, double majorize,
+                              real* value, real* gradient, real* hessian) noexcept nogil:
+    # For a large |alpha|, by which every error of L is multiplied: x, too, is in two parts. What is
+    # beyond the bound is infinite or 0, as it is for an infinite r.
+    cdef real residual = prediction - target
+    cdef real bound = (1.0e15 if sizeof(real) == sizeof(float) else 1.0e90) / inverse
+    cdef real size = clip(fabs(residual), 0.0, bound)
+    cdef real half = 0.5 * alpha
+    cdef real half_low = 0.5 * alpha - half
+    cdef real fall = 0.5 * alpha - 1.0
+    cdef real fall_low = ((0.5 * alpha - 1.0) - fall) + (
+        0.5 * alpha - ((0.5 * alpha - 1.0) + 1.0))
+    cdef real half_gap = 0.5 * fabs(alpha - 2.0)
+    cdef real pull = alpha - 1.0
+    cdef real scale = slope
+    cdef real exact = 1.0 - majorize
+    cdef real factor_high = inverse
+    cdef real factor_low = (inverse - factor_high) + inverse_low
+    cdef real x = factor_high * size
+    cdef real square = x * x
+    cdef real high = log1p_square_of_product_high(size, factor_high, factor_low)
+    cdef real low = log1p_square_of_product_low(size, factor_high, factor_low)
+    cdef bint tiny = half_gap * high < 1.0e-17
+    cdef bint near = square < 1.0
+    cdef real m = (square if near else 1.0) / (1.0 if near else square)
+    cdef real bend = multiply_add(pull, m if near else 1.0, 1.0 if near else m) / (1.0 + m)
+    cdef real weight = quotient_exp_product(scale, 1.0, fall, fall_low, high, low)
+    value[0] = half_gap * x * x if tiny else expm1_product(factor, half, half_low, high, low)
+    gradient[0] = flip_sign(
+        quotient_exp_product(scale * size, 1.0 + square, half, half_low, high, low), residual)
+    hessian[0] = weight * multiply_add(exact, bend, <real>majorize)
 
 
 cdef inline void wing(real prediction, real target, real width, real curvature,

@@ -750,6 +750,44 @@ FASTLOSS_INLINE double log1p_nonpositive_f64(double x)
     return log_rounded_f64(exponent_to_double(exponent), f);
 }
 
+/* x - log(1 + x) on [0, 1], within 5 ulp, and log(one + x) for one = 1 and x > -1, where log1p would be
+ * asked for, or one = 0 and x > 0. */
+FASTLOSS_INLINE float log1p_deficit_f32(float x)
+{
+    const uint32_t exponent = log_exponent_f32(1.0f + x);
+    const float power = reciprocal_power_f32(exponent);
+    const float f = multiply_add_f32(x, power, power - 1.0f);
+    const float log = log_rounded_f32(exponent_to_float(exponent), f);
+    const float quotient = multiply_add_f32(log_cubic_f32(f), f, -0.5f);
+    return x < 0.5f ? -(f * f) * quotient : x - log;
+}
+
+FASTLOSS_INLINE float log_of_sum_f32(float one, float x)
+{
+    const uint32_t exponent = log_exponent_f32(one + x);
+    const float power = reciprocal_power_f32(exponent);
+    const float f = multiply_add_f32(x, power, multiply_add_f32(one, power, -1.0f));
+    return log_rounded_f32(exponent_to_float(exponent), f);
+}
+
+FASTLOSS_INLINE double log1p_deficit_f64(double x)
+{
+    const uint64_t exponent = log_exponent_f64(1.0 + x);
+    const double power = reciprocal_power_f64(exponent);
+    const double f = multiply_add_f64(x, power, power - 1.0);
+    const double log = log_rounded_f64(exponent_to_double(exponent), f);
+    const double quotient = multiply_add_f64(log_cubic_f64(f), f, -0.5);
+    return x < 0.5 ? -(f * f) * quotient : x - log;
+}
+
+FASTLOSS_INLINE double log_of_sum_f64(double one, double x)
+{
+    const uint64_t exponent = log_exponent_f64(one + x);
+    const double power = reciprocal_power_f64(exponent);
+    const double f = multiply_add_f64(x, power, multiply_add_f64(one, power, -1.0));
+    return log_rounded_f64(exponent_to_double(exponent), f);
+}
+
 /* log(1 - e^x) for -80 <= x <= -2^-120, within 3 ulp, beside exp_nonpositive and expm1_nonpositive of
  * the same number. f is made of the smaller one of e^x and 1 - e^x, which keeps its digits. Below, it
  * is -e^x, or +0. */
@@ -956,23 +994,25 @@ FASTLOSS_INLINE double softplus_f64(double x)
 FASTLOSS_INLINE float log_sigmoid_f32(float x) { return -softplus_f32(-x); }
 FASTLOSS_INLINE double log_sigmoid_f64(double x) { return -softplus_f64(-x); }
 
-/* x - log(1 + x) for x >= 0, within 2 ulp. On [0, 1] the logarithm comes as a pair whose high part is
- * at least 2/3 x: subtracting that is exact. From the bound on, the logarithm is below half an ulp;
- * and an infinite x stays so. */
-FASTLOSS_INLINE float log1p_gap_f32(float x)
+/* x - scale log(1 + q) for x >= 0 and the quotient q = x / scale, within 3 ulp of that of q. On [0, 1]
+ * the logarithm comes as a pair whose high part is at least 2/3 q: subtracting that is exact. From the
+ * bound on, the logarithm is below half an ulp; an infinite quotient is no infinite result. */
+FASTLOSS_INLINE float log1p_gap_f32(float x, float scale, float quotient)
 {
-    const pair_f32 log1p = log1p_unit_pair_f32(at_most_f32(x, 1.0f));
-    const float near = (x - log1p.high) - log1p.low;
-    const float far = x - (x < 0x1p32f ? log1p_f32(x) : 0.0f);
-    return x > 1.0f ? far : near;
+    const pair_f32 log1p = log1p_unit_pair_f32(at_most_f32(quotient, 1.0f));
+    const float near = scale * ((quotient - log1p.high) - log1p.low);
+    const float log = quotient < 0x1p32f ? log1p_f32(quotient) : 0.0f;
+    const float far = multiply_add_f32(-scale, log, x);
+    return quotient > 1.0f ? far : near;
 }
 
-FASTLOSS_INLINE double log1p_gap_f64(double x)
+FASTLOSS_INLINE double log1p_gap_f64(double x, double scale, double quotient)
 {
-    const pair_f64 log1p = log1p_unit_pair_f64(at_most_f64(x, 1.0));
-    const double near = (x - log1p.high) - log1p.low;
-    const double far = x - (x < 0x1p64 ? log1p_f64(x) : 0.0);
-    return x > 1.0 ? far : near;
+    const pair_f64 log1p = log1p_unit_pair_f64(at_most_f64(quotient, 1.0));
+    const double near = scale * ((quotient - log1p.high) - log1p.low);
+    const double log = quotient < 0x1p64 ? log1p_f64(quotient) : 0.0;
+    const double far = multiply_add_f64(-scale, log, x);
+    return quotient > 1.0 ? far : near;
 }
 
 /* ---- The gamma function's family ------------------------------------------------------------
@@ -1381,44 +1421,118 @@ FASTLOSS_INLINE float log_low_f32(float x) { return bounded_log_f32(x).low; }
 FASTLOSS_INLINE double log_high_f64(double x) { return bounded_log_f64(x).high; }
 FASTLOSS_INLINE double log_low_f64(double x) { return bounded_log_f64(x).low; }
 
-/* log(1 + x^2) for x >= 0 in two parts, the first of which is short. Far out, where the square might
- * overflow, it is log x^2. Chosen by a sign: of several ternaries with one condition GCC makes two ways
- * through all that follows, and a vector loop goes both. */
-FASTLOSS_INLINE pair_f32 log1p_square_f32(float x)
+/* x, and far out, where the sign of `within` is set, x times a power of 2. */
+FASTLOSS_INLINE float scaled_down_f32(float x, float within)
 {
-    const float within = 0x1p30f - x;
-    const float reduced = x * by_sign_f32(within, 1.0f, 0x1p-65f);
+    return x * by_sign_f32(within, 1.0f, 0x1p-65f);
+}
+
+FASTLOSS_INLINE double scaled_down_f64(double x, double within)
+{
+    return x * by_sign_f64(within, 1.0, 0x1p-514);
+}
+
+/* log(1 + x^2) for x >= 0 in two parts, the first of which is short. Far out, from 2^30 on, x is
+ * lowered, lest it overflow, and the logarithm is twice that of x. Chosen by a sign: of several
+ * ternaries with one condition GCC makes two ways through all that follows, and a vector loop goes
+ * both. */
+FASTLOSS_INLINE pair_f32 log1p_square_f32(float x, float within)
+{
     const float one = by_sign_f32(within, 1.0f, 0.0f);
-    const float square = reduced * reduced;
+    const float twice = by_sign_f32(within, 1.0f, 2.0f);
+    const float square = x * by_sign_f32(within, x, 1.0f);
     const uint32_t exponent = log_exponent_f32(one + square);
     const float power = reciprocal_power_f32(exponent);
     const float f = multiply_add_f32(square, power, multiply_add_f32(one, power, -1.0f));
-    const float k = exponent_to_float(exponent) + by_sign_f32(within, 0.0f, 130.0f);
+    const float k = twice * (exponent_to_float(exponent) + by_sign_f32(within, 0.0f, 65.0f));
     const float quotient = multiply_add_f32(log_cubic_f32(f), f, -0.5f);
     const float near = multiply_add_f32(f * f, quotient, f);
-    return (pair_f32){k * LN2_HIGH_F32, multiply_add_f32(k, LN2_LOW_F32, near)};
+    return (pair_f32){k * LN2_HIGH_F32, multiply_add_f32(k, LN2_LOW_F32, twice * near)};
 }
 
-FASTLOSS_INLINE pair_f64 log1p_square_f64(double x)
+FASTLOSS_INLINE pair_f64 log1p_square_f64(double x, double within)
 {
-    const double within = 0x1p30 - x;
-    const double reduced = x * by_sign_f64(within, 1.0, 0x1p-514);
     const double one = by_sign_f64(within, 1.0, 0.0);
-    const double square = reduced * reduced;
+    const double twice = by_sign_f64(within, 1.0, 2.0);
+    const double square = x * by_sign_f64(within, x, 1.0);
     const uint64_t exponent = log_exponent_f64(one + square);
     const double power = reciprocal_power_f64(exponent);
     const double f = multiply_add_f64(square, power, multiply_add_f64(one, power, -1.0));
-    const double k = exponent_to_double(exponent) + by_sign_f64(within, 0.0, 1028.0);
+    const double k = twice * (exponent_to_double(exponent) + by_sign_f64(within, 0.0, 514.0));
     const double quotient = multiply_add_f64(log_cubic_f64(f), f, -0.5);
     const double near = multiply_add_f64(f * f, quotient, f);
-    return (pair_f64){k * LN2_HIGH_F64, multiply_add_f64(k, LN2_LOW_F64, near)};
+    return (pair_f64){k * LN2_HIGH_F64, multiply_add_f64(k, LN2_LOW_F64, twice * near)};
 }
 
-FASTLOSS_INLINE float log1p_square_high_f32(float x) { return log1p_square_f32(x).high; }
-FASTLOSS_INLINE float log1p_square_low_f32(float x) { return log1p_square_f32(x).low; }
+FASTLOSS_INLINE float log1p_square_high_f32(float x, float within)
+{
+    return log1p_square_f32(x, within).high;
+}
+FASTLOSS_INLINE float log1p_square_low_f32(float x, float within)
+{
+    return log1p_square_f32(x, within).low;
+}
 
-FASTLOSS_INLINE double log1p_square_high_f64(double x) { return log1p_square_f64(x).high; }
-FASTLOSS_INLINE double log1p_square_low_f64(double x) { return log1p_square_f64(x).low; }
+FASTLOSS_INLINE double log1p_square_high_f64(double x, double within)
+{
+    return log1p_square_f64(x, within).high;
+}
+FASTLOSS_INLINE double log1p_square_low_f64(double x, double within)
+{
+    return log1p_square_f64(x, within).low;
+}
+
+/* log(1 + x^2 (y + y_low)^2) for x, y >= 0 whose product has a square far from overflow,
+ * as a pair like bounded_log. */
+FASTLOSS_INLINE pair_f32 log1p_square_of_product_f32(float x, float y, float y_low)
+{
+    const float high = x * y;
+    const float low = multiply_add_f32(x, y_low, -remainder_f32(high, x, y));
+    const float square = high * high;
+    const float square_low = multiply_add_f32(2.0f * high, low, -remainder_f32(square, high, high));
+    const pair_f32 sum = exact_sum_f32(1.0f, square);
+    const pair_f32 log = log_pair_f32(sum.high);
+    const float carry = square < 0x1p-20f ? sum.low : 0.0f;
+    const float bent = carry * ((sum.high - 1.0f) + 0.5f * carry);
+    const pair_f32 first = ordered_sum_f32(log.high, carry);
+    const float rest = log.low + ((square_low + (sum.low - carry)) - bent) / sum.high;
+    return ordered_sum_f32(first.high, first.low + rest);
+}
+
+FASTLOSS_INLINE pair_f64 log1p_square_of_product_f64(double x, double y, double y_low)
+{
+    const double high = x * y;
+    const double low = multiply_add_f64(x, y_low, -remainder_f64(high, x, y));
+    const double square = high * high;
+    const double square_low = multiply_add_f64(2.0 * high, low, -remainder_f64(square, high, high));
+    const pair_f64 sum = exact_sum_f64(1.0, square);
+    const pair_f64 log = log_pair_f64(sum.high);
+    const double carry = square < 0x1p-20 ? sum.low : 0.0;
+    const double bent = carry * ((sum.high - 1.0) + 0.5 * carry);
+    const pair_f64 first = ordered_sum_f64(log.high, carry);
+    const double rest = log.low + ((square_low + (sum.low - carry)) - bent) / sum.high;
+    return ordered_sum_f64(first.high, first.low + rest);
+}
+
+FASTLOSS_INLINE float log1p_square_of_product_high_f32(float x, float y, float y_low)
+{
+    return log1p_square_of_product_f32(x, y, y_low).high;
+}
+
+FASTLOSS_INLINE double log1p_square_of_product_high_f64(double x, double y, double y_low)
+{
+    return log1p_square_of_product_f64(x, y, y_low).high;
+}
+
+FASTLOSS_INLINE float log1p_square_of_product_low_f32(float x, float y, float y_low)
+{
+    return log1p_square_of_product_f32(x, y, y_low).low;
+}
+
+FASTLOSS_INLINE double log1p_square_of_product_low_f64(double x, double y, double y_low)
+{
+    return log1p_square_of_product_f64(x, y, y_low).low;
+}
 
 /* (y + y_low) (x + more), where y_low is small, and x zero or larger than `more`. What it rounds is no
  * larger than what y times the rounding of `more` is. */
@@ -1503,20 +1617,22 @@ FASTLOSS_INLINE double quotient_exp_product_f64(double a, double b, double y, do
     return a * multiply_add_f64(p.first, p.expm1, p.first) / b * p.second;
 }
 
-/* e to that power less 1: the same steps but for the last, where first - 1 / second keeps 1 in the scale
- * of the half. */
-FASTLOSS_INLINE float expm1_product_f32(float y, float y_low, float x, float x_low)
+/* e to that power less 1, times a factor: the same steps but for the last, where first - 1 / second keeps
+ * 1 in the scale of the half, and the factor comes before the other half. */
+FASTLOSS_INLINE float expm1_product_f32(float factor, float y, float y_low, float x,
+                                   float x_low)
 {
     const halved_power_f32 p = halve_power_f32(pair_product_f32(y, y_low, x, x_low));
     const float inverse = float_of_bits(EXPONENT_F32(0) + EXPONENT_F32(0) - bits_f32(p.second));
-    return multiply_add_f32(p.first, p.expm1, p.first - inverse) * p.second;
+    return factor * multiply_add_f32(p.first, p.expm1, p.first - inverse) * p.second;
 }
 
-FASTLOSS_INLINE double expm1_product_f64(double y, double y_low, double x, double x_low)
+FASTLOSS_INLINE double expm1_product_f64(double factor, double y, double y_low, double x,
+                                     double x_low)
 {
     const halved_power_f64 p = halve_power_f64(pair_product_f64(y, y_low, x, x_low));
     const double inverse = double_of_bits(EXPONENT_F64(0) + EXPONENT_F64(0) - bits_f64(p.second));
-    return multiply_add_f64(p.first, p.expm1, p.first - inverse) * p.second;
+    return factor * multiply_add_f64(p.first, p.expm1, p.first - inverse) * p.second;
 }
 
 #endif

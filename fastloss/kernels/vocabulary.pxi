@@ -31,17 +31,25 @@ cdef extern from "vector_math.h" nogil:
     real lgamma_tail(real z) nogil
     real digamma_tail(real z) nogil
     real trigamma_tail(real z) nogil
-    # Of numbers that are not negative, within 2 ulp: x - log1p(x).
-    real log1p_gap(real x) nogil
-    # Logarithms in two parts, of x and of 1 + x^2, and exponentials of a product of two numbers in two
-    # parts.
+    # x - scale log1p(x / scale) for x >= 0, given the quotient.
+    real log1p_gap(real x, real scale, real quotient) nogil
+    # x - log1p(x) on [0, 1], and log(one + x) for one = 0 or 1.
+    real log1p_deficit(real x) nogil
+    real log_of_sum(real one, real x) nogil
+    # x, or where `within` is negative x times a power of 2, so small that quotients of it by small
+    # numbers do not overflow.
+    real scaled_down(real x, real within) nogil
+    # Logarithms in two parts: of x; of 1 + x^2 for a lowered x; of the same for a product x (y + y_low),
+    # x itself in two parts. Exponentials of a product of two numbers in two parts.
     real log_high(real x) nogil
     real log_low(real x) nogil
-    real log1p_square_high(real x) nogil
-    real log1p_square_low(real x) nogil
+    real log1p_square_high(real x, real within) nogil
+    real log1p_square_low(real x, real within) nogil
+    real log1p_square_of_product_high(real x, real y, real y_low) nogil
+    real log1p_square_of_product_low(real x, real y, real y_low) nogil
     real exp_product(real y, real y_low, real x, real x_low)
     real quotient_exp_product(real a, real b, real y, real y_low, real x, real x_low)
-    real expm1_product(real y, real y_low, real x, real x_low)
+    real expm1_product(real factor, real y, real y_low, real x, real x_low)
 
 cdef extern from *:
     """

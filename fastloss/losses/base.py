@@ -27,6 +27,9 @@ class Interval:
     upper: float
     lower_open: bool = False
     upper_open: bool = False
+    # Beyond it and below its reciprocal float32 has no room for what formulas make of a number,
+    # such as products of its square: the loss then computes in double, and rounds what it returns.
+    room: float = 2.0**60
 
     def __contains__(self, x: object) -> bool:
         if not isinstance(x, (int, float, np.number)):
@@ -45,6 +48,11 @@ NON_NEGATIVE = Interval(0, np.inf, upper_open=True)
 UNIT = Interval(0, 1)
 OPEN_UNIT = Interval(0, 1, lower_open=True, upper_open=True)
 HALF_OPEN_UNIT = Interval(0, 1, upper_open=True)
+# What residuals are divided by and a loss is multiplied by the square of.
+SCALE = Interval(2.0**-250, 2.0**250, room=2.0**20)
+# What logits are divided by.
+TEMPERATURE = Interval(2.0**-20, np.inf, upper_open=True, room=2.0**20)
+ANY = Interval(-np.inf, np.inf)
 
 NUMBERS = (-np.inf, np.inf)
 COUNTS = (0.0, np.inf)
@@ -188,6 +196,14 @@ class _Field:
         if typing.get_origin(hint) is Literal:
             self.choices = typing.get_args(hint)
 
+    def is_extreme(self, value: Any) -> bool:
+        """Whether a number, or one of several, is beyond its interval's room."""
+        if isinstance(value, tuple):
+            return any(map(self.is_extreme, value))
+        room = (self.interval or ANY).room
+        ordinary = not value or np.isinf(value) or 1 / room <= abs(value) <= room
+        return not ordinary
+
     def check(self, value: Any) -> Any:
         """Return the value as it is kept, or raise."""
         if value is None and self.optional:
@@ -300,8 +316,10 @@ class Loss(Parameters, driver.Loss):
     bool type, in any mix and memory layout; none is copied as a whole and none is changed. A weight
     has the target's shape, or that of its leading axis.
 
-    The value is a float summed in float64; gradient and Hessian have the prediction's type. Results
-    have the same bits for any number of threads and from run to run.
+    The value is a float summed in float64; gradient and Hessian have the prediction's type. Where a
+    hyper-parameter is so large or small that float32 has no room for what is made of it, all is
+    computed in float64 and rounded to that type. Results have the same bits for any number of
+    threads and from run to run.
 
     Parameters
     ----------
@@ -395,6 +413,7 @@ class Loss(Parameters, driver.Loss):
             tuple(self.domains.get(n) for n in entry["predictions"]) if self.domains else (),
             self.per_output,
             len(outputs) if isinstance(outputs, tuple) else 0,
+            self._computes_in_double(),
         )
         negative = of_numbers.target_domain[0]
         self._bind_classes(
@@ -418,6 +437,10 @@ class Loss(Parameters, driver.Loss):
         soft_label = self.target_domain in ((0, 1), (-1, 1))
         checked = not soft_label or bool(np.isfinite(self.prediction_domain[0]))
         return self.prediction_domain, self.target_domain if checked else NUMBERS
+
+    def _computes_in_double(self) -> bool:
+        """Whether a hyper-parameter leaves no room in float32: see :class:`Interval`."""
+        return any(f.is_extreme(getattr(self, f.name)) for f in self._fields if f.number)
 
     def _entry(self, level: driver.Level) -> dict[str, Any]:
         """Return the tile functions and what they are called with."""

@@ -9,7 +9,6 @@ import numpy as np
 from fastloss.losses.base import (
     HALF_OPEN_UNIT,
     NON_NEGATIVE,
-    POSITIVE,
     UNIT,
     Array,
     Deciding,
@@ -240,7 +239,7 @@ class CrossEntropyLambda(Loss, kernel="cross_entropy_lambda"):
     (0.980829, [-0.5, -0.333333])
     """
 
-    exposure: Annotated[float | Array, POSITIVE] = 1.0
+    exposure: Annotated[float | Array, Interval(2.0**-250, 2.0**30, room=2.0**20)] = 1.0
 
     target_domain: ClassVar[tuple[float, float]] = (0.0, 1.0)
     aliases: ClassVar[dict[str, dict[str, Any]]] = {

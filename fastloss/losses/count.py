@@ -308,14 +308,14 @@ class NegativeBinomial(Loss, kernel="negative_binomial"):
     array([ 0.5, -1. ])
     """
 
-    alpha: Annotated[float, NON_NEGATIVE] = 1.0
+    alpha: Annotated[float, Interval(0, 2.0**500)] = 1.0
 
     of_logarithm: ClassVar[bool] = True
     target_domain: ClassVar[tuple[float, float]] = COUNTS
     aliases: ClassVar[dict[str, dict[str, Any]]] = {}
 
     def _kernel(self) -> str:
-        return "negative_binomial" if self.alpha >= 1e-30 else "poisson"
+        return "negative_binomial" if self.alpha > 0 else "poisson"
 
     def _kernel_parameters(self, dtype: np.dtype[Any]) -> dict[str, float]:
         return {

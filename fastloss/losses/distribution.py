@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 
-from fastloss.losses.base import INSIDE_UNIT, NON_NEGATIVE, POSITIVE, POSITIVE_NUMBERS, Loss
+from fastloss.losses.base import INSIDE_UNIT, NON_NEGATIVE, POSITIVE_NUMBERS, Interval, Loss
 
 __all__ = [
     "BetaNLL",
@@ -449,7 +449,7 @@ class StudentNLL(Loss, kernel="student_nll"):
     1.039721
     """
 
-    df: Annotated[float, POSITIVE] = 5.0
+    df: Annotated[float, Interval(0, 2.0**100, lower_open=True, room=2.0**40)] = 5.0
     hessian: Hessian = "exact"
     axis: int = -1
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 
-from fastloss.losses.base import NUMBERS, POSITIVE, UNIT, Deciding, Loss
+from fastloss.losses.base import NUMBERS, TEMPERATURE, UNIT, Deciding, Loss
 from fastloss.losses.multiclass import check_classes
 
 __all__ = [
@@ -94,7 +94,7 @@ class Distillation(Loss, kernel="distillation"):
     Parameters
     ----------
     temperature : float, default 1.0
-        T, positive: logits are divided by it (a target's too), and the value is multiplied by
+        T, from 1e-6 on: logits are divided by it (a target's too), and the value is multiplied by
         :math:`T^2`, so that the gradient keeps its size.
     target_form : {"probabilities", "log_probabilities", "logits"}, default "probabilities"
         What the target holds: q, log q, or logits t with :math:`q = \operatorname{softmax}(t / T)`.
@@ -128,7 +128,7 @@ class Distillation(Loss, kernel="distillation"):
     array([[ 0.25, -0.25]])
     """
 
-    temperature: Annotated[float, POSITIVE] = 1.0
+    temperature: Annotated[float, TEMPERATURE] = 1.0
     target_form: Form = "probabilities"
     axis: int = 1
 
@@ -157,7 +157,7 @@ class ReverseKLDivergence(Loss, kernel="reverse_kl_divergence"):
     Parameters
     ----------
     temperature : float, default 1.0
-        T, positive: logits are divided by it (a target's too), and the value is multiplied by
+        T, from 1e-6 on: logits are divided by it (a target's too), and the value is multiplied by
         :math:`T^2`, so that the gradient keeps its size.
     target_form : {"probabilities", "log_probabilities", "logits"}, default "probabilities"
         What the target holds: q, log q, or logits t with :math:`q = \operatorname{softmax}(t / T)`.
@@ -186,7 +186,7 @@ class ReverseKLDivergence(Loss, kernel="reverse_kl_divergence"):
     0.143841
     """
 
-    temperature: Annotated[float, POSITIVE] = 1.0
+    temperature: Annotated[float, TEMPERATURE] = 1.0
     target_form: Form = "probabilities"
     axis: int = 1
 
@@ -216,7 +216,7 @@ class JensenShannon(Loss, kernel="jensen_shannon"):
     beta : float, default 0.5
         b in [0, 1], the weight of the target in the mixture; at 0 and 1 see below.
     temperature : float, default 1.0
-        T, positive: logits are divided by it (a target's too), and the value is multiplied by
+        T, from 1e-6 on: logits are divided by it (a target's too), and the value is multiplied by
         :math:`T^2`, so that the gradient keeps its size.
     target_form : {"probabilities", "log_probabilities", "logits"}, default "probabilities"
         What the target holds: q, log q, or logits t with :math:`q = \operatorname{softmax}(t / T)`.
@@ -252,7 +252,7 @@ class JensenShannon(Loss, kernel="jensen_shannon"):
     """
 
     beta: Annotated[float, UNIT] = 0.5
-    temperature: Annotated[float, POSITIVE] = 1.0
+    temperature: Annotated[float, TEMPERATURE] = 1.0
     target_form: Form = "probabilities"
     axis: int = 1
 
@@ -289,7 +289,7 @@ class TotalVariation(Loss, kernel="total_variation"):
     Parameters
     ----------
     temperature : float, default 1.0
-        T, positive: logits are divided by it (a target's too), and the value is multiplied by
+        T, from 1e-6 on: logits are divided by it (a target's too), and the value is multiplied by
         :math:`T^2`, so that the gradient keeps its size.
     target_form : {"probabilities", "log_probabilities", "logits"}, default "probabilities"
         What the target holds: q, log q, or logits t with :math:`q = \operatorname{softmax}(t / T)`.
@@ -317,7 +317,7 @@ class TotalVariation(Loss, kernel="total_variation"):
     0.25
     """
 
-    temperature: Annotated[float, POSITIVE] = 1.0
+    temperature: Annotated[float, TEMPERATURE] = 1.0
     target_form: Form = "probabilities"
     axis: int = 1
 

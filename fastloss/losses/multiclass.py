@@ -132,7 +132,7 @@ class CrossEntropy(Loss, kernel="cross_entropy"):
     ignore_index: int | None = -100
     label_smoothing: Annotated[float, UNIT] = 0.0
     prior: Annotated[Array | None, UNIT] = None
-    z_loss: Annotated[float, NON_NEGATIVE] = 0.0
+    z_loss: Annotated[float, Interval(0, 2.0**20)] = 0.0
     soft_cap: Annotated[float | None, POSITIVE] = None
     empty: Literal["nan", "zero"] = "nan"
     axis: int = 1
@@ -307,7 +307,7 @@ class Poly1(_OfTargets, kernel="poly1"):
     1.6931471805599454
     """
 
-    epsilon: Annotated[float, Interval(-1, np.inf, upper_open=True)] = 2.0
+    epsilon: Annotated[float, Interval(-1, 2.0**100)] = 2.0
 
 
 class GeneralizedCrossEntropy(_OfTargets, kernel="generalized_cross_entropy"):
@@ -362,7 +362,7 @@ class GeneralizedCrossEntropy(_OfTargets, kernel="generalized_cross_entropy"):
     0.585786
     """
 
-    q: Annotated[float, Interval(0, 1, lower_open=True)] = 0.7
+    q: Annotated[float, Interval(2.0**-500, 1)] = 0.7
 
 
 class SoftmaxAbsoluteError(_OfLabels, kernel="softmax_absolute_error"):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 
-from fastloss.losses.base import NON_NEGATIVE, OPEN_UNIT, POSITIVE, Array, Interval, Loss
+from fastloss.losses.base import NON_NEGATIVE, OPEN_UNIT, POSITIVE, SCALE, Array, Interval, Loss
 
 __all__ = [
     "AbsoluteError",
@@ -43,6 +44,16 @@ Majorizer = Literal["exact", "majorizer"]
 
 def _majorize(hessian: str) -> float:
     return float(hessian == "majorizer")
+
+
+# From there on the errors of a logarithm that Barron's loss raises to |alpha| / 2 show.
+STEEP = 4.0
+
+
+def _inverse_low(scale: float, alpha: float, inverse: float) -> float:
+    """Return what the rounding of 1 / (scale sqrt(abs(alpha - 2))) dropped."""
+    square = (Fraction(scale) * Fraction(inverse)) ** 2 * abs(Fraction(alpha) - 2)
+    return inverse * float(1 - square) / 2
 
 
 def _each(value: Any, function: Any) -> Any:
@@ -534,8 +545,8 @@ class Fair(Loss, kernel="fair"):
     Parameters
     ----------
     c : float, default 1.0
-        Positive: the slope that the loss tends to. LightGBM's ``fair_c``. For normal residuals of
-        variance 1 the estimate is 95% efficient with 1.3998.
+        Positive, 1e-75 to 1e75: the slope that the loss tends to. LightGBM's ``fair_c``. For normal
+        residuals of variance 1 the estimate is 95% efficient with 1.3998.
     hessian : {"exact", "majorizer"}, default "exact"
         "majorizer" is c / (c + abs(r)), the weight of iteratively reweighted least squares.
     reduction : {"mean", "sum", "none"}, default "mean"
@@ -560,7 +571,7 @@ class Fair(Loss, kernel="fair"):
     (array([-1. ,  1.5]), array([0.25  , 0.0625]))
     """
 
-    c: Annotated[float, POSITIVE] = 1.0
+    c: Annotated[float, SCALE] = 1.0
     hessian: Majorizer = "exact"
 
     aliases: ClassVar[dict[str, dict[str, Any]]] = {
@@ -840,8 +851,8 @@ class Cauchy(Loss, kernel="cauchy"):
     Parameters
     ----------
     c : float, default 1.0
-        Positive: from there on the pull of a residual decreases. For normal residuals of variance 1
-        the estimate is 95% efficient with 2.3849.
+        Positive, 1e-75 to 1e75: from there on the pull of a residual decreases. For normal
+        residuals of variance 1 the estimate is 95% efficient with 2.3849.
     hessian : {"exact", "majorizer"}, default "exact"
         The exact one is negative for abs(r) > c; "majorizer" is 1 / (1 + u), the weight of
         iteratively reweighted least squares.
@@ -869,7 +880,7 @@ class Cauchy(Loss, kernel="cauchy"):
     (array([-1. ,  0.6]), array([ 0.  , -0.08]))
     """
 
-    c: Annotated[float, POSITIVE] = 1.0
+    c: Annotated[float, SCALE] = 1.0
     hessian: Majorizer = "exact"
 
     aliases: ClassVar[dict[str, dict[str, Any]]] = {
@@ -892,7 +903,7 @@ class GemanMcClure(Loss, kernel="geman_mc_clure"):
     Parameters
     ----------
     c : float, default 1.0
-        Positive: the scale of the residuals that count.
+        Positive, 1e-75 to 1e75: the scale of the residuals that count.
     hessian : {"exact", "majorizer"}, default "exact"
         The exact one is negative for u > 1/3; "majorizer" is 1 / (1 + u) squared, the weight of
         iteratively reweighted least squares.
@@ -919,7 +930,7 @@ class GemanMcClure(Loss, kernel="geman_mc_clure"):
     (0.25, array([0.25, 0.  ]), array([-0.25,  1.  ]))
     """
 
-    c: Annotated[float, POSITIVE] = 1.0
+    c: Annotated[float, SCALE] = 1.0
     hessian: Majorizer = "exact"
 
     aliases: ClassVar[dict[str, dict[str, Any]]] = {
@@ -941,8 +952,8 @@ class Welsch(Loss, kernel="welsch"):
     Parameters
     ----------
     c : float, default 1.0
-        Positive: the scale of the residuals that count. For normal residuals of variance 1 the
-        estimate is 95% efficient with 2.9846.
+        Positive, 1e-75 to 1e75: the scale of the residuals that count. For normal residuals of
+        variance 1 the estimate is 95% efficient with 2.9846.
     hessian : {"exact", "majorizer"}, default "exact"
         The exact one is negative for u > 1/2; "majorizer" is exp(-u), the weight of iteratively
         reweighted least squares.
@@ -970,7 +981,7 @@ class Welsch(Loss, kernel="welsch"):
     (1.264241, array([-0.735759]), array([-0.367879]))
     """
 
-    c: Annotated[float, POSITIVE] = 1.0
+    c: Annotated[float, SCALE] = 1.0
     hessian: Majorizer = "exact"
 
     aliases: ClassVar[dict[str, dict[str, Any]]] = {
@@ -995,8 +1006,8 @@ class Tukey(Loss, kernel="tukey"):
     Parameters
     ----------
     c : float, default 4.685
-        Positive: from there on the loss is flat. With the default the estimate is 95% efficient for
-        normal residuals of variance 1.
+        Positive, 1e-75 to 1e75: from there on the loss is flat. With the default the estimate is
+        95% efficient for normal residuals of variance 1.
     hessian : {"exact", "majorizer"}, default "exact"
         The exact one is negative for u > 1/5; "majorizer" is (1 - u) squared, the weight of
         iteratively reweighted least squares.
@@ -1023,7 +1034,7 @@ class Tukey(Loss, kernel="tukey"):
     (1.0520833333333333, array([0.5625, 0.    ]))
     """
 
-    c: Annotated[float, POSITIVE] = 4.685
+    c: Annotated[float, SCALE] = 4.685
     hessian: Majorizer = "exact"
 
     aliases: ClassVar[dict[str, dict[str, Any]]] = {
@@ -1073,7 +1084,7 @@ class Lq(Loss, kernel="lq"):
     (8.0, array([3.]), array([0.375]))
     """
 
-    q: Annotated[float, Interval(1, np.inf, upper_open=True)] = 1.5
+    q: Annotated[float, Interval(1, 2.0**60, room=32.0)] = 1.5
     hessian: Unit = "exact"
 
     def _kernel(self) -> str:
@@ -1109,7 +1120,7 @@ class Barron(Loss, kernel="barron"):
         The shape; the smaller, the less a large residual pulls. 2 is half the squared error over c
         squared, 1 a pseudo-Huber loss, 0 Cauchy's, -2 Geman and McClure's, -inf Welsch's.
     scale : float, default 1.0
-        Positive: up to about it the loss is a parabola, whatever alpha.
+        Positive, 1e-75 to 1e75: up to about it the loss is a parabola, whatever alpha.
     hessian : {"exact", "majorizer"}, default "exact"
         The exact one may be negative for alpha below 1; "majorizer" is g / r, the weight of
         iteratively reweighted least squares, which it is for alpha up to 2.
@@ -1139,7 +1150,7 @@ class Barron(Loss, kernel="barron"):
     """
 
     alpha: Annotated[float, Interval(-np.inf, np.inf, upper_open=True)] = 1.0
-    scale: Annotated[float, POSITIVE] = 1.0
+    scale: Annotated[float, SCALE] = 1.0
     hessian: Majorizer = "exact"
 
     aliases: ClassVar[dict[str, dict[str, Any]]] = {
@@ -1153,7 +1164,12 @@ class Barron(Loss, kernel="barron"):
         # From there on the limit is the loss to far more digits than there are.
         if self.alpha < -1e30:
             return "welsch"
+        if abs(self.alpha) > STEEP:
+            return "barron_steep"
         return "barron_near_zero" if abs(self.alpha) < 1 else "barron"
+
+    def _computes_in_double(self) -> bool:
+        return super()._computes_in_double() or STEEP < abs(self.alpha) < math.inf
 
     def _kernel_parameters(self, dtype: np.dtype[Any]) -> dict[str, float]:
         square = self.scale * self.scale
@@ -1162,16 +1178,19 @@ class Barron(Loss, kernel="barron"):
             return {"factor": 0.5 / square}
         if self.alpha < -1e30:
             return {"rate": 0.5 / square, "factor": 1.0, "majorize": majorize}
-        gap = abs(self.alpha - 2)
+        # As far out, the same on the other side.
+        alpha = min(self.alpha, 1e30)
+        gap = abs(alpha - 2)
         inverse = 1 / (self.scale * math.sqrt(gap))
-        edge = 1 / (square * inverse) if self.alpha == 1 else 0.0
+        edge = 1 / (square * inverse) if alpha == 1 else 0.0
         return {
-            "alpha": self.alpha,
+            "alpha": alpha,
             "inverse": inverse,
-            "factor": gap / self.alpha if self.alpha else math.inf,
+            "inverse_low": _inverse_low(self.scale, alpha, inverse) if abs(alpha) > STEEP else 0.0,
+            "factor": gap / alpha if alpha else math.inf,
             "slope": 1 / square,
-            "largest_value": -gap / self.alpha if self.alpha < 0 else math.inf,
-            "largest_gradient": edge if self.alpha <= 1 else math.inf,
+            "largest_value": -gap / alpha if alpha < 0 else math.inf,
+            "largest_gradient": edge if alpha <= 1 else math.inf,
             "majorize": majorize,
         }
 

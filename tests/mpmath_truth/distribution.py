@@ -149,7 +149,10 @@ def student_nll(
     u = z**2 / n
     weight, near = (n + 1) / n, 1 / (1 + u)
     constant = mp.loggamma(n / 2) - mp.loggamma((n + 1) / 2) + mp.log(n * mp.pi) / 2
-    value = sum_of(s, (n + 1) / 2 * mp.log1p(u), constant)
+    # The roundings of z^2 count in full where log(1 + u) is all but u.
+    spread = (n + 1) / 2 * mp.log1p(u)
+    value = sum_of(s, spread, constant)
+    value = Sum(value.exact, value.scale + spread * u / (1 + u) / (mp.log1p(u) or 1))
     gradient = [
         sum_of(weight * z * near * inverse, floor=weight * inverse),
         sum_of(mpf(1), -(n + 1) * u * near),

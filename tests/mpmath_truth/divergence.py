@@ -65,11 +65,13 @@ def jensen_shannon(
     b = mpf(beta)
 
     def terms(log_p: Number, rest: Number, log_q: Number) -> tuple[Number, Number, Number]:
-        p, q = mp.exp(log_p), mp.exp(log_q)
-        log_m = mp.log(b * q + (1 - b) * p)
-        pull = (1 - b) * p * (log_p - log_m)
-        value = pull + (b * q * (log_q - log_m) if q else 0)
-        return value, pull, pull + b * (1 - b) * p * q / (b * q + (1 - b) * p)
+        # Beside 1 a small weight has digits of its own.
+        with mp.workdps(mp.dps + max(0, -int(mp.log10(min(b, 1 - b))))):
+            p, q = mp.exp(log_p), mp.exp(log_q)
+            log_m = mp.log(b * q + (1 - b) * p)
+            pull = (1 - b) * p * (log_p - log_m)
+            value = pull + (b * q * (log_q - log_m) if q else 0)
+            return value, pull, pull + b * (1 - b) * p * q / (b * q + (1 - b) * p)
 
     return _truth(prediction, target, temperature, target_form, terms)
 

@@ -228,7 +228,14 @@ def lq(prediction: Number, target: Number, *, q: float, hessian: str) -> Truth:
         bend = Sum(mp.inf, mp.inf)
     else:
         bend = sum_of(q * (q - 1) * size ** (q - 2))
-    return Truth(sum_of(size**q), [sum_of(q * size ** (q - 1) * sign(residual))], [bend])
+    # The error of the logarithm, a tenth of an ulp of 1 where it is not next to 0, counts q times.
+    condition = q / 32 if q > 50 and abs(size - 1) > mpf(1) / 4 else mpf(0)
+    slope = q * size ** (q - 1) * sign(residual)
+    return Truth(
+        sum_of(size**q, condition=condition),
+        [sum_of(slope, condition=condition)],
+        [Sum(bend.exact, bend.scale * (1 + condition))],
+    )
 
 
 def barron(
@@ -254,8 +261,11 @@ def barron(
     value = gap / 2 * log if alpha == 0 else gap / shape * mp.expm1(shape / 2 * log)
     weight = mp.exp((shape / 2 - 1) * log) / mpf(scale) ** 2
     # Beyond s = 1 the logarithm is known to more digits; what is before that, or left of it, is
-    # multiplied by the exponent, and so is its rounding.
+    # multiplied by the exponent, and so is its rounding. A steep loss knows all of it as a pair,
+    # whose error, a tenth of an ulp of 1 from s = 1/8 on, counts alpha / 2 times.
     noise = abs(shape / 2 - 1) * mp.log1p(min(s, 1 / s) if s else s)
+    if abs(alpha) > 4:
+        noise = abs(shape) / 32 if abs(alpha) > 50 and s > mpf(1) / 8 else mpf(0)
     gradient = sum_of(residual * weight, condition=noise, floor=abs(residual))
     bend = sum_of(weight, condition=noise)
     if hessian == "exact":
@@ -263,8 +273,9 @@ def barron(
         # A subnormal power is multiplied.
         floor = (1 + abs(shape - 1) * s) / (1 + s)
         bend = sum_of(weight, (shape - 1) * s * weight, condition=noise, floor=floor)
-    # The rounding of c^2 b.
-    return Truth(sum_of(value, condition=mpf(1) / 2), [gradient], [bend])
+    # The rounding of c^2 b, which counts alpha / 2 times.
+    condition = max(mpf(1) / 2, abs(shape) / 4) if abs(alpha) <= 4 else noise
+    return Truth(sum_of(value, condition=condition), [gradient], [bend])
 
 
 def wing(prediction: Number, target: Number, *, width: float, curvature: float) -> Truth:

@@ -186,6 +186,7 @@ cdef class Loss:
     cdef object function            # a tile function in Python; None
     cdef bint elementwise           # has an elementwise formula
     cdef bint single                # has one tile function, which stores what it has a place for
+    cdef bint wide                  # computes in double whatever the prediction's type
     cdef bint classes               # takes rows of classes, or of several predictions
     cdef tuple predictions          # the names of several predictions for one number; else ()
     cdef tuple domains              # of each of them: (lower, upper), or None
@@ -233,7 +234,7 @@ cdef class Loss:
 
     def _bind(self, Level level, dict entry, int reduction, parameters, varying, bint classes,
               Py_ssize_t axis, ignore_index, double smoothing, bint empty_is_zero, class_weight,
-              tuple intervals, tuple domains, str output_name, Py_ssize_t outputs):
+              tuple intervals, tuple domains, str output_name, Py_ssize_t outputs, bint wide):
         """Take over checked hyper-parameters as numbers. Called once, by the constructor."""
         cdef int real, i
         self.level = level
@@ -285,6 +286,7 @@ cdef class Loss:
                 self.upper[i][real] = inward(upper, type_, -np.inf)
         self.output_name = output_name
         self.outputs = outputs
+        self.wide = wide
 
     def _bind_classes(self, tuple targets, str classwise, bint mean_over_classes, double negative):
         """Take over what kinds of target there are, and what becomes of them."""
@@ -486,12 +488,14 @@ cdef class Loss:
                     raise ValueError(f"out[1] must not share memory with {name}")
             out = out[0]
         own = packed
-        if dtype.itemsize < 4 or not packed.flags.c_contiguous or not packed.flags.aligned:
-            own = np.empty(shape, np.float32 if dtype.itemsize <= 4 else np.float64)
+        real = np.dtype(np.float32 if dtype.itemsize <= 4 and not self.wide else np.float64)
+        if dtype != real or not packed.flags.c_contiguous or not packed.flags.aligned:
+            own = np.empty(shape, real)
         gradient = self.compute(MODE_GRADIENT, array, target, weight, code, denominator, out,
                                 n_threads, &result, None, own)
         if own is not packed:
-            packed[...] = own
+            with np.errstate(over="ignore"):
+                packed[...] = own
         return gradient, packed
 
     def _partial(self, prediction, target, weight, n_threads):
@@ -586,7 +590,7 @@ cdef class Loss:
         prediction = prediction_
         target = target_
         number = cnp.PyArray_TYPE(prediction)
-        if (number != cnp.NPY_FLOAT and number != cnp.NPY_DOUBLE) or (
+        if (number != cnp.NPY_FLOAT or self.wide) and number != cnp.NPY_DOUBLE or (
                 not is_plain(prediction) or not is_plain(target)):
             return None
         labels = not self.takes_numbers
@@ -688,7 +692,7 @@ cdef class Loss:
         cdef tuple shape = shape_of(prediction), rows
         cdef Operand* operand
         cdef list inputs = [("prediction", prediction), ("target", target)]
-        job.real_size = 4 if dtype.itemsize <= 4 else 8
+        job.real_size = 4 if dtype.itemsize <= 4 and not self.wide else 8
         real_type = cnp.NPY_FLOAT if job.real_size == 4 else cnp.NPY_DOUBLE
         if by_class and self.takes_numbers and shape_of(target) == shape:
             # A loss on probabilities is elementwise unless the prediction has a class axis more.
@@ -887,6 +891,7 @@ cdef class Loss:
         cdef int i
         job.tools = &self.level.tools[real]
         job.double_tools = &self.level.tools[1]
+        job.single_tools = &self.level.tools[0]
         job.parameters = self.parameters[real]
         if job.operands[TANGENT].data != NULL:
             mode = MODE_GRADIENT_HESSIAN

@@ -59,6 +59,7 @@ cdef struct ParameterSet:
 cdef struct Job:
     const Tools* tools
     const Tools* double_tools  # for labels, exact as doubles
+    const Tools* single_tools  # for outputs that are narrower than what was computed
     Py_ssize_t real_size
     int ndim
     Py_ssize_t shape[MAX_DIMS]
@@ -295,26 +296,32 @@ cdef void load_classes(const Job* job, const Operand* operand, Py_ssize_t row,
 
 cdef const char* narrow(const Job* job, const Operand* operand, const void* source, Py_ssize_t n,
                         char* raw) noexcept nogil:
-    # Reals as the elements of an output: float16 and bfloat16 are rounded here, once.
-    if operand.source == HALF:
-        job.tools.store_half(source, n, raw)
-    elif operand.source == BFLOAT16:
-        job.tools.store_bfloat(source, n, raw)
-    else:
+    # Reals as the elements of an output: what is narrower is rounded here, at most a tile of it.
+    cdef float single[TILE]
+    if operand.size >= job.real_size:
         return <const char*>source
+    if job.real_size == sizeof(double):
+        job.single_tools.load[<int>cnp.NPY_DOUBLE](source, n, single)
+        source = single
+    if operand.source == HALF:
+        job.single_tools.store_half(source, n, raw)
+    elif operand.source == BFLOAT16:
+        job.single_tools.store_bfloat(source, n, raw)
+    else:
+        memcpy(raw, source, n * sizeof(float))
     return raw
 
 
 cdef void store(const Job* job, const Operand* operand, Py_ssize_t start, Py_ssize_t n,
                 const void* source) noexcept nogil:
     # At most a tile of reals into any output.
-    cdef uint16_t raw[TILE]
+    cdef float raw[TILE]
     cdef Py_ssize_t left, run, offset, done = 0
     cdef char* place = operand.data + offset_of(job, operand, start, &left)
-    cdef bint narrowed = operand.source == HALF or operand.source == BFLOAT16
     cdef const char* data
-    if (narrowed and left >= n and operand.strides[job.ndim - 1] == operand.size
-            and <size_t>place % 2 == 0):
+    if (operand.size < job.real_size and left >= n
+            and operand.strides[job.ndim - 1] == operand.size
+            and <size_t>place % operand.size == 0):
         narrow(job, operand, source, n, place)
         return
     data = narrow(job, operand, source, n, <char*>raw)
@@ -328,7 +335,7 @@ cdef void store(const Job* job, const Operand* operand, Py_ssize_t start, Py_ssi
 
 cdef void store_classes(const Job* job, const Operand* operand, Py_ssize_t row,
                         const void* source) noexcept nogil:
-    cdef uint16_t raw[TILE]
+    cdef float raw[TILE]
     cdef Py_ssize_t left, start, n
     cdef char* data = operand.data + offset_of(job, operand, row, &left)
     cdef const char* narrowed

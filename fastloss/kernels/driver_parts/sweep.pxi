@@ -80,6 +80,7 @@ def sweep(list losses, prediction_, target_, weight, n_threads):
     for loss in losses:
         if (not loss.elementwise or loss.relation != NO_RELATION or loss.predictions
                 or loss.n_varying != first.n_varying or loss.single != first.single
+                or loss.wide != first.wide
                 or loss.function is not None or loss.reduction_ != first.reduction_
                 or any(array is not None for array in loss.varying_arrays)):
             return None
@@ -102,6 +103,7 @@ def sweep(list losses, prediction_, target_, weight, n_threads):
         return None
     real = 0 if job.real_size == 4 else 1
     job.tools = &first.level.tools[real]
+    job.single_tools = &first.level.tools[0]
     job.has_value = True
     job.scale = 1
     job.n_varying = first.n_varying
