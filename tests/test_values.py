@@ -126,6 +126,38 @@ def test_extremes_of_hyper_parameters(key: str, dtype: Any) -> None:
             check_every_level(case, dtype, prediction, target, where)
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+@pytest.mark.parametrize("key", HYPER_PARAMETERS)
+def test_where_float32_has_no_room(key: str, dtype: Any) -> None:
+    """All is computed in float64 and rounded, whatever the call and its arrays."""
+    default, name = HYPER_PARAMETERS[key]
+    field = next(field for field in default.loss_class._fields if field.name == name)
+    values = [value for value in extreme_values(field) if field.is_extreme(value)]
+    made = [Case(default.loss_class, {name: value}, default.kind) for value in values]
+    for case in [case for case in made if not is_refused(case)][:1]:
+        loss = case.loss(reduction="none")
+        prediction, target = sample(case, np.float32, 300)
+        prediction = np.asarray(prediction.astype(dtype), order="F")
+        wide = prediction.astype(np.float64)
+        expected = [part.astype(dtype) for part in loss.value_grad_hess(wide, target)]
+        for found, part in zip(loss.value_grad_hess(prediction, target), expected, strict=True):
+            assert found.dtype == dtype
+            np.testing.assert_array_equal(found, part)
+        assert loss.partial(prediction, target) == loss.partial(wide, target)
+        product = loss.hvp(prediction[::2], target[::2], prediction[::2])
+        again = loss.hvp(wide[::2], target[::2], wide[::2]).astype(dtype)
+        np.testing.assert_array_equal(product, again)
+        swept = fl.sweep(default.loss_class, prediction, target, **{name: values[:1]})
+        assert swept.values[0] == case.loss()(prediction, target)
+        if case.loss_class.class_axis == "always" and not case.loss_class.classwise:
+            _, packed = loss.grad_and_packed_hess(prediction, target)
+            _, again = loss.grad_and_packed_hess(wide, target)
+            np.testing.assert_array_equal(packed, again.astype(dtype))
+        assert loss.grad(prediction, target, out=prediction) is prediction
+        np.testing.assert_array_equal(prediction, expected[1])
+
+
 @all_dtypes
 @pytest.mark.parametrize("name", ROWS, ids=ROWS)
 def test_rows_of_extremes(name: str, dtype: Any) -> None:

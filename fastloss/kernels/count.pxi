@@ -12,9 +12,7 @@ cdef inline real stirling(real target) noexcept nogil:
 cdef inline void poisson(real prediction, real target, double stretch,
                          real* value, real* gradient, real* hessian) noexcept nogil:
     cdef real rate = exp(prediction)
-    # Beyond the bound the rate is infinite; a product that is so too would make NaN of it.
-    cdef real bounded = 1000.0 if prediction > 1000.0 else prediction
-    value[0] = rate - product(target, bounded)
+    value[0] = rate - product(target, prediction)
     gradient[0] = rate - target
     hessian[0] = <real>stretch * rate
 

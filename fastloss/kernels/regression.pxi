@@ -167,10 +167,7 @@ cdef inline void absolute_percentage_error(real prediction, real target, double 
     cdef real factor = scale
     cdef real whole = fabs(target)
     cdef real base = lower if whole < lower else whole
-    # By a small number the factor is divided, which is not as large as a residual may be.
-    cdef real size = fabs(residual)
-    cdef bint low = base < 1.0
-    value[0] = (factor if low else size) / base * (size if low else factor)
+    value[0] = factor * (fabs(residual) / base)
     gradient[0] = sign_of(residual) * (factor / base)
     hessian[0] = <real>curvature
 
@@ -238,20 +235,18 @@ cdef inline void cauchy(real prediction, real target, double c, double majorize,
     cdef real size = fabs(residual)
     cdef real scale = c
     cdef real exact = 1.0 - majorize
-    cdef bint near = size < scale
-    cdef real small = size if near else scale
-    cdef real m = small / (scale if near else size)
-    cdef real one_plus = multiply_add(m, m, 1.0)
-    cdef real weight = (1.0 if near else m * m) / one_plus
-    cdef real bend = (1.0 - m) * (1.0 + m) / one_plus
     cdef real within = multiply_add(size, -9.313225746154785e-10, scale)
     cdef real x = scaled_down(size, within) / scale
     cdef real logarithm = log1p_square_high(x, within) + log1p_square_low(x, within)
     cdef bint tiny = logarithm < 1.0e-17
     cdef real loss = (size if tiny else scale) * (0.5 * (size if tiny else scale * logarithm))
+    # 1 / (1 + u), and far out c / |r|.
+    cdef real share = scaled_down(1.0, within) / by_sign(within, multiply_add(x, x, 1.0), x)
+    cdef real weight = by_sign(within, share, share * share)
+    cdef real bend = by_sign(within, (1.0 - x) * (1.0 + x) * share, -1.0)
     value[0] = size if size == infinity() else loss
-    gradient[0] = flip_sign(small * ((1.0 if near else m) / one_plus), residual)
-    hessian[0] = weight * multiply_add(exact, bend if near else -bend, <real>majorize)
+    gradient[0] = flip_sign(by_sign(within, size, scale) * share, residual)
+    hessian[0] = weight * multiply_add(exact, bend, <real>majorize)
 
 
 cdef inline void geman_mc_clure(real prediction, real target, double c, double majorize,
@@ -269,7 +264,7 @@ cdef inline void geman_mc_clure(real prediction, real target, double c, double m
     cdef real bend = multiply_add(
         -3.0, square if near else 1.0, 1.0 if near else square) / one_plus
     value[0] = 0.5 * small * (small / one_plus)
-    gradient[0] = flip_sign(small * (1.0 if near else m) * (root / one_plus), residual)
+    gradient[0] = product(root, residual) * root
     hessian[0] = root * root * multiply_add(exact, bend, <real>majorize)
 
 
@@ -279,11 +274,11 @@ cdef inline void welsch(real prediction, real target, double rate, double factor
     cdef real residual = prediction - target
     cdef real slope = 2.0 * (rate * factor)
     cdef real exact = 1.0 - majorize
-    cdef real u = (<real>rate * residual) * residual
+    cdef real pull = <real>rate * residual
+    cdef real u = pull * residual
     cdef real e = exp_nonpositive(-u)
-    cdef real pull = slope * residual
-    value[0] = 0.5 * pull * residual if u < 1.0e-17 else -<real>factor * expm1(-u)
-    gradient[0] = product(e, pull)
+    value[0] = <real>factor * residual * pull if u < 1.0e-17 else -<real>factor * expm1(-u)
+    gradient[0] = product(e, slope * residual)
     hessian[0] = product(e, slope * multiply_add(exact, 1.0 - 2.0 * u, <real>majorize))
 
 

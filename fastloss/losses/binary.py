@@ -213,7 +213,7 @@ class CrossEntropyLambda(Loss, kernel="cross_entropy_lambda"):
     Parameters
     ----------
     exposure : float or array-like, default 1.0
-        Positive: LightGBM's weight. An array broadcasts against the target.
+        Positive, 1e-75 to 1e9: LightGBM's weight. An array broadcasts against the target.
     reduction : {"mean", "sum", "none"}, default "mean"
 
     Notes

@@ -278,7 +278,7 @@ class NegativeBinomial(Loss, kernel="negative_binomial"):
     Parameters
     ----------
     alpha : float, default 1
-        Not negative; below 1e-30 it counts as 0, which is :class:`Poisson`.
+        From 0, which is :class:`Poisson`, to 1e150.
     reduction : {"mean", "sum", "none"}, default "mean"
 
     Raises

@@ -420,7 +420,7 @@ class StudentNLL(Loss, kernel="student_nll"):
     Parameters
     ----------
     df : float, default 5.0
-        The degrees of freedom, positive: the fewer, the heavier the tails.
+        The degrees of freedom, positive, up to 1e30: the fewer, the heavier the tails.
     hessian : {"exact", "fisher"}, default "exact"
         The exact diagonal, negative far out, or its expectation over targets:
         :math:`h_m = e^{-2 s} (n + 1) / (n + 3)`, :math:`h_s = 2 n / (n + 3)`, :math:`h_{ms} = 0`.

@@ -78,8 +78,9 @@ class CrossEntropy(Loss, kernel="cross_entropy"):
     prior : array-like or None, default None
         What it is spread by, one probability per class, which sum to 1. None spreads evenly.
     z_loss : float, default 0.0
-        Factor of the squared log-sum-exp, which keeps the logits from drifting; 1e-4 in PaLM. A row
-        counts in it with its weight and its label's class weight, as in the rest of the loss.
+        Factor of the squared log-sum-exp, which keeps the logits from drifting, up to 1e6; 1e-4 in
+        PaLM. A row counts in it with its weight and its label's class weight, as in the rest of the
+        loss.
     soft_cap : float or None, default None
         Bound that the logits approach, as in Gemma 2 (there 30).
     empty : {"nan", "zero"}, default "nan"
@@ -269,7 +270,7 @@ class Poly1(_OfTargets, kernel="poly1"):
     Parameters
     ----------
     epsilon : float, default 2.0
-        At least -1; 0 is cross-entropy, -1 leaves the first term out.
+        From -1 to 1e30; 0 is cross-entropy, -1 leaves the first term out.
     class_weight : array-like or None, default None
         One weight per class, not negative.
     ignore_index : int or None, default -100
@@ -323,7 +324,7 @@ class GeneralizedCrossEntropy(_OfTargets, kernel="generalized_cross_entropy"):
     Parameters
     ----------
     q : float, default 0.7
-        In (0, 1]: towards 0 it becomes cross-entropy; at 1 it is 1 - p.
+        From 1e-150 to 1: towards 0 it becomes cross-entropy; at 1 it is 1 - p.
     class_weight : array-like or None, default None
         One weight per class, not negative.
     ignore_index : int or None, default -100

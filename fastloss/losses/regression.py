@@ -596,7 +596,7 @@ class AbsolutePercentageError(Loss, kernel="absolute_percentage_error"):
         Positive: the least that a residual is divided by. The default is scikit-learn's; Keras has
         1e-7, LightGBM and CatBoost 1.
     scale : float, default 1.0
-        Positive: the factor k. Keras has 100, for a result in percent.
+        The factor k, from 1e-12 on. Keras has 100, for a result in percent.
     hessian : {"exact", "unit"}, default "exact"
         "unit" is h = 1, with which LightGBM trains.
     reduction : {"mean", "sum", "none"}, default "mean"
@@ -624,7 +624,7 @@ class AbsolutePercentageError(Loss, kernel="absolute_percentage_error"):
     """
 
     eps: Annotated[float, POSITIVE] = 2.0**-52
-    scale: Annotated[float, POSITIVE] = 1.0
+    scale: Annotated[float, Interval(2.0**-40, np.inf, upper_open=True, room=2.0**20)] = 1.0
     hessian: Unit = "exact"
 
     aliases: ClassVar[dict[str, dict[str, Any]]] = {
@@ -1057,7 +1057,7 @@ class Lq(Loss, kernel="lq"):
     Parameters
     ----------
     q : float, default 1.5
-        At least 1, the absolute error; 2 is the squared error.
+        From 1, the absolute error, to 1e18; 2 is the squared error.
     hessian : {"exact", "unit"}, default "exact"
         "unit" is h = 1, for boosting with q below 2.
     reduction : {"mean", "sum", "none"}, default "mean"
