@@ -28,6 +28,10 @@ cdef inline bint is_real(int number):
     return number <= cnp.NPY_LONGDOUBLE or number == HALF
 
 
+cdef inline bint is_number(cnp.ndarray array):
+    return is_real(cnp.PyArray_TYPE(array)) or is_bfloat16(array.dtype)
+
+
 cdef cnp.ndarray as_array(str name, object value):
     # An ndarray of real numbers, without a copy wherever the object has one to offer.
     cdef cnp.ndarray array
@@ -49,7 +53,7 @@ cdef cnp.ndarray as_array(str name, object value):
             raise TypeError(
                 f"{name} must be an array of real numbers, got {type(value).__name__}: {error}"
             ) from error
-    if not is_real(cnp.PyArray_TYPE(array)) and not is_bfloat16(array.dtype):
+    if not is_number(array):
         raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}")
     return array
 
