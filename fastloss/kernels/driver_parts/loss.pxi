@@ -200,6 +200,7 @@ cdef class Loss:
     cdef double parameters[2][MAX_PARAMETERS]
     cdef int n_varying
     cdef double varying[MAX_VARYING]
+    cdef list varying_tiles         # by real: a tile of each that is one number
     cdef list varying_arrays
     cdef tuple varying_names
     # Seconds per element, learnt from calls: decides how many threads one is worth, never what it
@@ -266,6 +267,11 @@ cdef class Loss:
                 self.varying_arrays[i] = value
             else:
                 self.varying[i] = value
+        self.varying_tiles = [
+            np.empty((self.n_varying, TILE), type_) for type_ in (np.float32, np.float64)]
+        for real in range(2):
+            for i in range(self.n_varying):
+                fill(<double*>self.varying_tile(real, i), self.varying[i], TILE, real)
         self.axis = axis
         self.has_ignore_index = ignore_index is not None
         self.ignore_index = 0 if ignore_index is None else ignore_index
@@ -282,6 +288,9 @@ cdef class Loss:
                 self.upper[i][real] = inward(upper, type_, -np.inf)
         self.output_name = output_name
         self.outputs = outputs
+
+    cdef inline void* varying_tile(self, int real, int i):
+        return cnp.PyArray_GETPTR2(<cnp.ndarray>self.varying_tiles[real], i, 0)
 
     def _bind_classes(self, tuple targets, str classwise, bint mean_over_classes, double negative):
         """Take over what kinds of target there are, and what becomes of them."""
@@ -877,7 +886,6 @@ cdef class Loss:
         """Run a job whose arrays are known to be good."""
         cdef int real = 0 if job.real_size == 4 else 1
         cdef double constant[TILE]
-        cdef double varying[MAX_VARYING][TILE]
         cdef double stack_slots[4]
         cdef double* slots = stack_slots
         cdef bint weighted = job.operands[WEIGHT].data != NULL
@@ -898,8 +906,7 @@ cdef class Loss:
         job.n_varying = self.n_varying
         for i in range(self.n_varying):
             if job.operands[VARYING + i].data == NULL:
-                fill(varying[i], self.varying[i], n, real)
-                job.constant_varying[i] = varying[i]
+                job.constant_varying[i] = self.varying_tile(real, i)
         job.block = NULL
         job.soft_row = NULL
         if by_class and has_probabilities(job):
