@@ -648,7 +648,7 @@ class _Linear(torch.autograd.Function):
                 # An operator is called for each.
                 name, loss = _register(loss)
                 gradients = _evaluate_linear(*tensors, None, grad, name, "sum", wrt)[1:]
-                gradients = [g if wanted else None for g, wanted in zip(gradients, wrt, strict=True)]
+                gradients = [g if w else None for g, w in zip(gradients, wrt, strict=True)]
             else:
                 gradients = _linear_value(loss, tensors, grad, "sum", wrt)[1]
         else:

@@ -1,7 +1,6 @@
 """The PyTorch adapter, against PyTorch and against the losses themselves."""
 
 import copy
-import doctest
 import gc
 import inspect
 import itertools
@@ -21,7 +20,7 @@ import pytest
 import cases
 import fastloss as fl
 from conftest import framework, table_of_missing
-from test_examples import run
+from test_examples import run_page
 
 torch = framework("torch")
 
@@ -879,14 +878,8 @@ def test_everything_has_a_docstring() -> None:
     assert all(getattr(adapter, name).__doc__ for name in adapter.__all__)
 
 
-def test_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The page's blocks, from top to bottom."""
-    monkeypatch.chdir(tmp_path)
-    torch.manual_seed(0)
-    text = (ROOT / "docs" / "torch.md").read_text()
-    blocks = re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
-    assert blocks
-    run(doctest.DocTestParser().get_doctest("\n".join(blocks), {}, "torch.md", None, 0))
+def test_page() -> None:
+    run_page("docs/torch.md")
 
 
 def test_example() -> None:
