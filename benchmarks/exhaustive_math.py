@@ -119,6 +119,11 @@ FUNCTIONS: dict[str, tuple[Callable[[Array], Array], Callable[[Any], Any], tuple
         (0, 1),
     ),
     "tanh": (np.tanh, mpmath.tanh, EVERYWHERE),
+    "log_cosh_unit": (
+        lambda x: np.log1p(2 * np.sinh(x / 2) ** 2),
+        lambda x: mpmath.log1p(2 * mpmath.sinh(x / 2) ** 2),
+        (0, 1),
+    ),
     "sigmoid": (_sigmoid, lambda x: 1 / (1 + mpmath.exp(-x)), EVERYWHERE),
     "softplus": (_softplus, lambda x: mpmath.log1p(mpmath.exp(x)), EVERYWHERE),
     "log_sigmoid": (

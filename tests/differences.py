@@ -296,7 +296,7 @@ def _() -> None:
     "Keras",
     "0, or noise of 1e-8",
     "5e-9",
-    "log1p(2 sinh²(r/2)) cancels nothing",
+    "a polynomial in r² where |r| < 1, which cancels nothing",
     "keras",
 )
 def _() -> None:
@@ -421,7 +421,7 @@ def _() -> None:
     "optax",
     "several percent off",
     "5e-7, to the last digits",
-    "log1p(2 sinh²(r/2)) cancels nothing",
+    "a polynomial in r² where |r| < 1, which cancels nothing",
     "optax",
 )
 def _() -> None:

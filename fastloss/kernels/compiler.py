@@ -239,7 +239,8 @@ class Graph:
         return self.make("add", self.larger(x, self.constant(0.0)), self.word("log1p_unit", e))
 
     def double_decay(self, x: Node) -> Node:
-        return self.decay(self.make("multiply", self.constant(2.0), self.absolute(x)))
+        root = self.decay(self.absolute(x))
+        return self.make("multiply", root, root)
 
     def near(self, x: Node) -> Node:
         return self.make("less", self.absolute(x), self.constant(1.0))
@@ -254,25 +255,22 @@ class Graph:
         # As the built-in loss of this name.
         x = self.add(u)
         size = self.absolute(x)
-        d = self.word("expm1", self.negative(size))
-        below = self.make("multiply", self.constant(2.0), self.one_plus(d))
-        small = self.make("divide", self.make("multiply", d, d), below)
         rest = self.make("subtract", size, self.constant(0.6931471805599453))
-        argument = self.select(self.near(x), small, self.double_decay(x))
-        offset = self.select(self.near(x), self.constant(0.0), rest)
-        return self.make("add", self.word("log1p_unit", argument), offset)
+        beyond = self.make("add", rest, self.word("log1p_unit", self.double_decay(x)))
+        return self.select(self.near(x), self.word("log_cosh_unit", size), beyond)
 
     def build_tanh(self, u: Any) -> Node:
         x = self.add(u)
         if u not in self.log_cosh_of and -u not in self.log_cosh_of:
             return self.word("tanh", x)
         e = self.double_decay(x)
-        d = self.word("expm1", self.negative(self.absolute(x)))
+        d = self.word("expm1_nonpositive", self.negative(self.absolute(x)))
         low = self.make("multiply", d, self.make("add", d, self.constant(2.0)))
-        high = self.make("subtract", e, self.constant(1.0))
-        slope = self.make("divide", self.select(self.near(x), low, high), self.one_plus(e))
+        rest = self.make("subtract", self.constant(0.0), low)
+        high = self.make("subtract", self.constant(1.0), e)
+        slope = self.make("divide", self.select(self.near(x), rest, high), self.one_plus(e))
         negative = self.make("less", x, self.constant(0.0))
-        return self.select(negative, slope, self.negative(slope))
+        return self.select(negative, self.negative(slope), slope)
 
     def build_cosh(self, u: Any) -> Node:
         # exp(|x|/2) squared: exp(|x|) overflows before the result does.

@@ -70,20 +70,19 @@ cdef inline void pseudo_huber(real prediction, real target, real delta, double m
 cdef inline void log_cosh(real prediction, real target,
                           real* value, real* gradient, real* hessian) noexcept nogil:
     # Nothing here cancels:
-    #   near zero  log cosh r = log1p(2 sinh^2(r/2)) and 2 sinh^2(r/2) = d^2 / (2 (1 + d)) with
-    #              d = exp(-|r|) - 1,
-    #   beyond 1   log cosh r = |r| - log 2 + log1p(e) with e = exp(-2|r|),
-    #   tanh |r| = (1 - e) / (1 + e), where near zero 1 - e = -d (d + 2),
+    #   beyond 1   log cosh r = |r| - log 2 + log1p(e) with e = exp(-|r|)^2,
+    #   tanh |r| = (1 - e) / (1 + e), where near zero 1 - e = -d (d + 2) with d = exp(-|r|) - 1,
     #   1 - tanh^2 r = 4 e / (1 + e)^2.
+    # The exponential and its distance from 1 share most of their arithmetic.
     cdef real residual = prediction - target
     cdef real size = fabs(residual)
-    cdef real e = exp_nonpositive(-2.0 * size)
-    cdef real d = expm1(-size)
+    cdef real root = exp_nonpositive(-size)
+    cdef real e = root * root
+    cdef real d = expm1_nonpositive(-size)
     cdef bint near = size < 1.0
-    cdef real small = d * d / (2.0 * (1.0 + d))
-    cdef real offset = 0.0 if near else size - 0.6931471805599453
-    cdef real slope = (-d * (d + 2.0) if near else 1.0 - e) / (1.0 + e)
-    value[0] = log1p_unit(small if near else e) + offset
+    cdef real slope = (0.0 - d * (d + 2.0) if near else 1.0 - e) / (1.0 + e)
+    cdef real beyond = size - 0.6931471805599453 + log1p_unit(e)
+    value[0] = log_cosh_unit(size) if near else beyond
     gradient[0] = -slope if residual < 0.0 else slope
     hessian[0] = 4.0 * e / ((1.0 + e) * (1.0 + e))
 

@@ -924,6 +924,40 @@ FASTLOSS_INLINE double tanh_f64(double x)
     return with_sign_f64(quotient_f64((pair_f64){-h.high, -h.low}, denominator), x);
 }
 
+/* log cosh x on [0, 1], from its square. */
+FASTLOSS_INLINE float log_cosh_unit_f32(float x)
+{
+    const float square = x * x;
+    float c = 0x1.7088e6p-14f;
+    c = multiply_add_f32(c, square, -0x1.25d030p-11f);
+    c = multiply_add_f32(c, square, 0x1.10f5d2p-9f);
+    c = multiply_add_f32(c, square, -0x1.b7f9d8p-8f);
+    c = multiply_add_f32(c, square, 0x1.6c02bcp-6f);
+    c = multiply_add_f32(c, square, -0x1.555516p-4f);
+    return multiply_add_f32(c * square, square, 0.5f * square);
+}
+
+FASTLOSS_INLINE double log_cosh_unit_f64(double x)
+{
+    const double square = x * x, fourth = square * square;
+    double even = 0x1.f23860d4235dcp-28;
+    even = multiply_add_f64(even, fourth, 0x1.96070c03c6352p-22);
+    even = multiply_add_f64(even, fourth, 0x1.195f34b6e102ap-18);
+    even = multiply_add_f64(even, fourth, 0x1.127e3b8bda024p-15);
+    even = multiply_add_f64(even, fourth, 0x1.0d0a2fa44ef42p-12);
+    even = multiply_add_f64(even, fourth, 0x1.1ea5d30539b67p-9);
+    even = multiply_add_f64(even, fourth, 0x1.6c16c16c0da7ap-6);
+    double odd = -0x1.3b7fcb4b44963p-24;
+    odd = multiply_add_f64(odd, fourth, -0x1.71b469b23c5a5p-20);
+    odd = multiply_add_f64(odd, fourth, -0x1.8ce0b06201659p-17);
+    odd = multiply_add_f64(odd, fourth, -0x1.7d8f91f0776a6p-14);
+    odd = multiply_add_f64(odd, fourth, -0x1.833d858bba51ap-11);
+    odd = multiply_add_f64(odd, fourth, -0x1.ba1ba1b583513p-8);
+    odd = multiply_add_f64(odd, fourth, -0x1.55555555554fp-4);
+    const double c = multiply_add_f64(even, square, odd);
+    return multiply_add_f64(c * square, square, 0.5 * square);
+}
+
 /* log(1 + e^x) = max(x, 0) + log(1 + e) with e = e^-|x|. The low part of e enters by the slope of
  * the logarithm, 1 / (1 + e), for which a line that is within 0.043 of it will do. Past the bound
  * the answer is x, chosen outright because the exact sum makes NaN of inf - inf. */

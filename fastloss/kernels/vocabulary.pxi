@@ -16,6 +16,7 @@ cdef extern from "vector_math.h" nogil:
     real expm1(real x)
     real expm1_nonpositive(real x)
     real tanh(real x)
+    real log_cosh_unit(real x)
     real sigmoid(real x)
     real softplus(real x)
     real log_sigmoid(real x)
