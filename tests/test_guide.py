@@ -40,6 +40,10 @@ def test_what_the_guide_offers_exists(task, choice):
             assert getattr(fl.get(choice.loss, **{name: value}), name) == value
 
 
+def test_no_task_is_there_twice():
+    assert len({frozenset(task.name.split()) for task in guide.TASKS}) == len(guide.TASKS)
+
+
 @pytest.mark.parametrize("task", guide.TASKS, ids=lambda task: task.name)
 def test_tasks(task, capsys):
     assert len({choice.loss for choice in task.choices}) == len(task.choices)
