@@ -5,15 +5,31 @@ cdef object FLOAT32 = np.dtype(np.float32)
 cdef object FLOAT64 = np.dtype(np.float64)
 
 
+# The type number that bfloat16 was last seen with: NumPy makes a type's name in Python, which takes as
+# long as a small call.
+cdef int bfloat16_number = -1
+
+
 cdef bint is_bfloat16(object dtype):
     # A type that the ml_dtypes package registers; recognised by name, since fastloss does not
     # depend on it.
-    return dtype.itemsize == 2 and dtype.kind == "V" and dtype.name == "bfloat16"
+    global bfloat16_number
+    cdef int number = (<cnp.dtype>dtype).type_num
+    if number == bfloat16_number:
+        return True
+    if number < BFLOAT16 or dtype.itemsize != 2 or dtype.kind != "V" or dtype.name != "bfloat16":
+        return False
+    bfloat16_number = number
+    return True
 
 
 cdef inline bint is_real(int number):
     # Booleans, integers and floats: NumPy's numbers are in that order, but for float16's.
     return number <= cnp.NPY_LONGDOUBLE or number == HALF
+
+
+cdef inline bint is_number(cnp.ndarray array):
+    return is_real(cnp.PyArray_TYPE(array)) or is_bfloat16(array.dtype)
 
 
 cdef cnp.ndarray as_array(str name, object value):
@@ -37,7 +53,7 @@ cdef cnp.ndarray as_array(str name, object value):
             raise TypeError(
                 f"{name} must be an array of real numbers, got {type(value).__name__}: {error}"
             ) from error
-    if not is_real(cnp.PyArray_TYPE(array)) and not is_bfloat16(array.dtype):
+    if not is_number(array):
         raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}")
     return array
 

@@ -111,13 +111,10 @@ cdef double WEIGHT_COST = 1e-10
 cdef double LABEL_COST = 1e-9
 
 
-cdef void plain_operand(Operand* operand, cnp.ndarray array, int number):
-    operand.data = <char*>cnp.PyArray_DATA(array)
-    operand.size = 4 if number == cnp.NPY_FLOAT else 8
-    operand.source = number
-    operand.swapped = False
-    operand.plain = True
-    operand.direct = True
+cdef void plain_operand(Operand* operand, cnp.ndarray array, int real):
+    set_operand(operand, array)
+    operand.plain = operand.source == real
+    operand.direct = operand.plain
     operand.strides[0] = operand.size
 
 
@@ -203,6 +200,7 @@ cdef class Loss:
     cdef double parameters[2][MAX_PARAMETERS]
     cdef int n_varying
     cdef double varying[MAX_VARYING]
+    cdef list varying_tiles         # by real: a tile of each that is one number
     cdef list varying_arrays
     cdef tuple varying_names
     # Seconds per element, learnt from calls: decides how many threads one is worth, never what it
@@ -269,6 +267,11 @@ cdef class Loss:
                 self.varying_arrays[i] = value
             else:
                 self.varying[i] = value
+        self.varying_tiles = [
+            np.empty((self.n_varying, TILE), type_) for type_ in (np.float32, np.float64)]
+        for real in range(2):
+            for i in range(self.n_varying):
+                fill(<double*>self.varying_tile(real, i), self.varying[i], TILE, real)
         self.axis = axis
         self.has_ignore_index = ignore_index is not None
         self.ignore_index = 0 if ignore_index is None else ignore_index
@@ -285,6 +288,9 @@ cdef class Loss:
                 self.upper[i][real] = inward(upper, type_, -np.inf)
         self.output_name = output_name
         self.outputs = outputs
+
+    cdef inline void* varying_tile(self, int real, int i):
+        return cnp.PyArray_GETPTR2(<cnp.ndarray>self.varying_tiles[real], i, 0)
 
     def _bind_classes(self, tuple targets, str classwise, bint mean_over_classes, double negative):
         """Take over what kinds of target there are, and what becomes of them."""
@@ -570,15 +576,14 @@ cdef class Loss:
 
     cdef object quick(self, Job* job, int mode, object prediction_, object target_, object weight_,
                       int reduction, object out, bint* by_class):
-        # The way of small training loops: plain arrays of one type and shape, or rows of them with
+        # The way of small training loops: arrays as NumPy makes them, of one shape, or rows with
         # labels; at most one output. None when a call is anything else; what it means is then said
         # elsewhere.
-        cdef cnp.ndarray prediction, target, weight, gradient
-        cdef int number, i
+        cdef cnp.ndarray prediction, target, weight, gradient, array
+        cdef int number, real, i
         cdef char* start
         cdef char* stop
         cdef char* other
-        cdef Py_ssize_t size
         cdef bint labels
         if (reduction == NONE or mode > MODE_VALUE_GRADIENT or type(prediction_) is not np_ndarray
                 or type(target_) is not np_ndarray):
@@ -586,8 +591,11 @@ cdef class Loss:
         prediction = prediction_
         target = target_
         number = cnp.PyArray_TYPE(prediction)
-        if (number != cnp.NPY_FLOAT and number != cnp.NPY_DOUBLE) or (
-                not is_plain(prediction) or not is_plain(target)):
+        if not (number == cnp.NPY_DOUBLE or number == cnp.NPY_FLOAT or number == HALF
+                or number >= BFLOAT16 and is_bfloat16(prediction.dtype)):
+            return None
+        real = cnp.NPY_DOUBLE if number == cnp.NPY_DOUBLE else cnp.NPY_FLOAT
+        if not is_plain(prediction) or not is_plain(target):
             return None
         labels = not self.takes_numbers
         if labels:
@@ -597,7 +605,7 @@ cdef class Loss:
                     or cnp.PyArray_DIM(prediction, 0) != cnp.PyArray_DIM(target, 0)
                     or cnp.PyArray_DIM(target, 0) < 2 or cnp.PyArray_DIM(prediction, 1) < 1):
                 return None
-        elif cnp.PyArray_TYPE(target) != number or not same_shape(prediction, target):
+        elif not is_number(target) or not same_shape(prediction, target):
             return None
         for i in range(self.n_varying):
             if self.varying_arrays[i] is not None:
@@ -613,12 +621,11 @@ cdef class Loss:
             if type(weight_) is not np_ndarray:
                 return None
             weight = weight_
-            if (cnp.PyArray_TYPE(weight) != number or not is_plain(weight)
-                    or not same_shape(target, weight)):
+            if not is_number(weight) or not is_plain(weight) or not same_shape(target, weight):
                 return None
-            plain_operand(&job.operands[WEIGHT], weight, number)
-        plain_operand(&job.operands[PREDICTION], prediction, number)
-        plain_operand(&job.operands[TARGET], target, number)
+            plain_operand(&job.operands[WEIGHT], weight, real)
+        plain_operand(&job.operands[PREDICTION], prediction, real)
+        plain_operand(&job.operands[TARGET], target, real)
         result = ()
         if mode == MODE_VALUE:
             if out is not None:
@@ -630,7 +637,7 @@ cdef class Loss:
                     cnp.PyArray_NDIM(prediction), cnp.PyArray_DIMS(prediction), number, 0)
             finally:
                 end_large(before)
-            plain_operand(&job.operands[GRADIENT], gradient, number)
+            plain_operand(&job.operands[GRADIENT], gradient, real)
             result = gradient
         else:
             if type(out) is not np_ndarray:
@@ -640,13 +647,15 @@ cdef class Loss:
                     or not cnp.PyArray_ISWRITEABLE(gradient)
                     or not same_shape(prediction, gradient)):
                 return None
-            plain_operand(&job.operands[GRADIENT], gradient, number)
-            size = cnp.PyArray_NBYTES(gradient)
+            plain_operand(&job.operands[GRADIENT], gradient, real)
             start = job.operands[GRADIENT].data
-            stop = start + size
+            stop = start + cnp.PyArray_NBYTES(gradient)
             for i in range(WEIGHT + 1):
                 other = job.operands[i].data
-                if other != NULL and start < other + size and other < stop:
+                if other == NULL:
+                    continue
+                array = prediction if i == PREDICTION else target if i == TARGET else weight
+                if start < other + cnp.PyArray_NBYTES(array) and other < stop:
                     if i != PREDICTION or other != start:
                         return None
                     # The gradient takes the prediction's place: tiles of it are copied first.
@@ -658,18 +667,17 @@ cdef class Loss:
         job.classes = 1
         job.labels = labels
         job.numbers = False
-        job.real_size = 4 if number == cnp.NPY_FLOAT else 8
+        job.real_size = 4 if real == cnp.NPY_FLOAT else 8
         by_class[0] = labels
         if labels:
             job.classes = cnp.PyArray_DIM(prediction, 1)
             for i in (PREDICTION, GRADIENT):
                 job.operands[i].direct = False
-                job.operands[i].class_stride = job.real_size
-                job.operands[i].strides[0] = job.classes * job.real_size
-            set_operand(&job.operands[TARGET], target)
+                job.operands[i].class_stride = job.operands[i].size
+                job.operands[i].strides[0] = job.classes * job.operands[i].size
+            # These are integers.
             job.operands[TARGET].plain = False
             job.operands[TARGET].direct = False
-            job.operands[TARGET].strides[0] = job.operands[TARGET].size
         return result
 
     cdef object general(self, Job* job, int mode, object prediction_, object target_,
@@ -878,7 +886,6 @@ cdef class Loss:
         """Run a job whose arrays are known to be good."""
         cdef int real = 0 if job.real_size == 4 else 1
         cdef double constant[TILE]
-        cdef double varying[MAX_VARYING][TILE]
         cdef double stack_slots[4]
         cdef double* slots = stack_slots
         cdef bint weighted = job.operands[WEIGHT].data != NULL
@@ -899,8 +906,7 @@ cdef class Loss:
         job.n_varying = self.n_varying
         for i in range(self.n_varying):
             if job.operands[VARYING + i].data == NULL:
-                fill(varying[i], self.varying[i], n, real)
-                job.constant_varying[i] = varying[i]
+                job.constant_varying[i] = self.varying_tile(real, i)
         job.block = NULL
         job.soft_row = NULL
         if by_class and has_probabilities(job):
