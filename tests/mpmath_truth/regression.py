@@ -262,10 +262,10 @@ def barron(
     weight = mp.exp((shape / 2 - 1) * log) / mpf(scale) ** 2
     # Beyond s = 1 the logarithm is known to more digits; what is before that, or left of it, is
     # multiplied by the exponent, and so is its rounding. A steep loss knows all of it as a pair,
-    # whose error, a tenth of an ulp of 1 from s = 1/8 on, counts alpha / 2 times.
+    # whose error, a tenth of an ulp of 1 from s = 1/16 on, counts alpha / 2 times.
     noise = abs(shape / 2 - 1) * mp.log1p(min(s, 1 / s) if s else s)
     if abs(alpha) > 4:
-        noise = abs(shape) / 32 if abs(alpha) > 50 and s > mpf(1) / 8 else mpf(0)
+        noise = abs(shape) / 32 if abs(alpha) > 50 and s > mpf(1) / 16 else mpf(0)
     gradient = sum_of(residual * weight, condition=noise, floor=abs(residual))
     bend = sum_of(weight, condition=noise)
     if hessian == "exact":
@@ -273,8 +273,8 @@ def barron(
         # A subnormal power is multiplied.
         floor = (1 + abs(shape - 1) * s) / (1 + s)
         bend = sum_of(weight, (shape - 1) * s * weight, condition=noise, floor=floor)
-    # The rounding of c^2 b, which counts alpha / 2 times.
-    condition = max(mpf(1) / 2, abs(shape) / 4) if abs(alpha) <= 4 else noise
+    # The rounding of r / (c sqrt b), which counts alpha times.
+    condition = max(mpf(1), abs(shape)) / 2 if abs(alpha) <= 4 else noise
     return Truth(sum_of(value, condition=condition), [gradient], [bend])
 
 

@@ -460,7 +460,7 @@ cdef void clear_classes(const Job* job, const Operand* operand, Py_ssize_t start
 cdef void place(const Job* job, const Operand* operand, Py_ssize_t start, Py_ssize_t n,
                 const int64_t* label, const void* source, void* zeros) noexcept nogil:
     # Zero everywhere but at the label.
-    cdef uint16_t raw[TILE]
+    cdef float raw[TILE]
     cdef Py_ssize_t left, i
     cdef const char* data
     clear_classes(job, operand, start, n, zeros)
