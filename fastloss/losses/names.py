@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
+import inspect
 from typing import Any, Literal, overload
 
 from fastloss.losses import (
@@ -102,7 +102,7 @@ def get(name: str, **parameters: Any) -> Any:
         listed = ", ".join(repr(n) for n in shown)
         raise ValueError(f"unknown loss {name!r}; {'near' if near else 'known'} names: {listed}")
     cls, preset = found
-    known = [field.name for field in dataclasses.fields(cls)]
+    known = inspect.signature(cls).parameters
     unknown = next((parameter for parameter in parameters if parameter not in known), None)
     if unknown is not None:
         raise TypeError(f"{name} has no parameter {unknown!r}; it has {', '.join(known)}")
