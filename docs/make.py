@@ -47,6 +47,12 @@ def guide_page() -> str:
         "end: `fl.sweep` evaluates a grid of them in one pass over the data. The same guide on the",
         "command line: `fastloss losses --guide`.",
         "",
+        "```python",
+        ">>> import numpy as np",
+        ">>> import fastloss as fl",
+        "",
+        "```",
+        "",
         *(f"* [{task.name}](#{anchor(task.name)})" for task in guide.TASKS),
         "",
     ]

@@ -179,6 +179,13 @@ def _clean_end_on_signals() -> Iterator[None]:
 class _Parser(argparse.ArgumentParser):
     """A parser whose complaint is one line."""
 
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Complain of what is not known here, where a command's parser would hand it back."""
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return found, unknown
+
     def error(self, message: str) -> NoReturn:
         raise InputError(f"{message} (see {self.prog} --help)")
 
@@ -363,20 +370,25 @@ def _parameters(loss: type[Any]) -> list[dataclasses.Field[Any]]:
     return [field for field in dataclasses.fields(loss) if field.name != "reduction"]
 
 
+#: The most losses with the same default that a parameter's help names.
+MOST_NAMED = 5
+
+
 def _add_loss_parameters(parser: argparse.ArgumentParser) -> None:
     """Add an option for each parameter that some loss has."""
     fields: dict[str, dict[str, dataclasses.Field[Any]]] = {}
     for loss in fastloss.losses():
         for field in _parameters(loss):
             fields.setdefault(field.name, {})[loss.__name__] = field
-    group = parser.add_argument_group("parameters of the loss, and their defaults")
+    group = parser.add_argument_group(
+        "parameters of the loss, and their defaults (fastloss losses LOSS explains them)"
+    )
     for name, losses in fields.items():
         defaults = [field.default for field in losses.values()]
-        used = ", ".join(f"{loss} ({field.default!r})" for loss, field in losses.items())
         option: dict[str, Any] = {
             "dest": _PARAMETER + name,
             "default": argparse.SUPPRESS,
-            "help": used.replace("%", "%%"),
+            "help": _defaults(losses).replace("%", "%%"),
         }
         flag = "--" + name.replace("_", "-")
         if all(isinstance(default, bool) for default in defaults):
@@ -385,6 +397,17 @@ def _add_loss_parameters(parser: argparse.ArgumentParser) -> None:
             group.add_argument(flag, metavar="WORD", **option)
         else:
             group.add_argument(flag, metavar="X", type=_parameter, **option)
+
+
+def _defaults(fields: dict[str, dataclasses.Field[Any]]) -> str:
+    """Tell which losses have a parameter, and with what default: many by their number."""
+    losses: dict[str, list[str]] = {}
+    for loss, field in fields.items():
+        losses.setdefault(repr(field.default), []).append(loss)
+    return "; ".join(
+        f"{default} of {', '.join(those) if len(those) <= MOST_NAMED else f'{len(those)} losses'}"
+        for default, those in losses.items()
+    )
 
 
 def _parameter(text: str) -> float | list[float] | None:
@@ -567,7 +590,9 @@ def _losses(options: argparse.Namespace) -> None:
         if options.json:
             _print_json(_catalogue_entry(loss))
         else:
-            print(f"{loss.__name__}{inspect.signature(loss)}\n\n{inspect.getdoc(loss)}")
+            described = inspect.signature(loss).parameters.values()
+            plain = inspect.Signature([p.replace(annotation=p.empty) for p in described])
+            print(f"{loss.__name__}{plain}\n\n{inspect.getdoc(loss)}")
             print(f"\nfor: {', '.join(guide.tasks_of(loss.__name__)) or 'no task of the guide'}")
         return
     every = (*fastloss.losses(), fastloss.LinearCrossEntropy)

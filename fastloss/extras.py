@@ -25,11 +25,15 @@ def require(module: str, extra: str) -> Any:
     Raises
     ------
     MissingExtraError
-        With the command that installs it.
+        With the command that installs it, or what it lacks itself.
     """
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        package = module.partition(".")[0].replace("sklearn", "scikit-learn")
-        message = f"this needs {package}: pip install 'fastloss[{extra}]' ({error})"
+        top = module.partition(".")[0]
+        message = f"this needs {top.replace('sklearn', 'scikit-learn')}"
+        if (error.name or top).partition(".")[0] == top:
+            message += f": pip install 'fastloss[{extra}]' ({error})"
+        else:
+            message += f", which cannot be imported itself: {error}"
         raise MissingExtraError(message) from error

@@ -264,7 +264,10 @@ if hasattr(_Value, "_backward_cls"):
 
 
 class _Transformable(torch.autograd.Function):
-    """A function of prediction, target and weight in the style that `torch.func` can transform."""
+    """A function of prediction, target and weight in the style that `torch.func` can transform.
+
+    `torch.compile` can do nothing with the tensors that it has then, hence `disable`.
+    """
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -304,6 +307,7 @@ class _Transformed(_Transformable):
         ctx.axis = _value_axis(ctx.call[0], *inputs[:2])
 
     @staticmethod
+    @torch.compiler.disable
     def backward(ctx: Any, grad: Tensor | None) -> Any:
         if grad is None:
             return None, None, None, None, None
@@ -311,6 +315,7 @@ class _Transformed(_Transformable):
         return _scaled(gradient, grad, ctx.axis), None, None, None, None
 
     @staticmethod
+    @torch.compiler.disable
     def jvp(ctx: Any, change: Tensor | None, *others: Tensor | None) -> Tensor | None:
         _check_changes(others)
         if change is None:
@@ -343,11 +348,13 @@ class _Gradient(_Transformable):
         ctx.call = inputs[3:5]
 
     @staticmethod
+    @torch.compiler.disable
     def backward(ctx: Any, v: Tensor | None) -> Any:
         product = None if v is None else _Product.apply(*ctx.saved_tensors, v, *ctx.call)
         return product, None, None, None, None, None
 
     @staticmethod
+    @torch.compiler.disable
     def jvp(ctx: Any, change: Tensor | None, *others: Tensor | None) -> Tensor | None:
         _check_changes(others)
         return None if change is None else _Product.apply(*ctx.saved_tensors, change, *ctx.call)
@@ -377,6 +384,7 @@ class _Product(_Transformable):
         ctx.call = inputs[4:]
 
     @staticmethod
+    @torch.compiler.disable
     def backward(ctx: Any, grad: Tensor | None) -> Any:
         if ctx.needs_input_grad[0] and _is_wanted(ctx.next_functions[0][0]):
             raise NotImplementedError(NO_THIRD)
@@ -385,6 +393,7 @@ class _Product(_Transformable):
         return None, None, None, product, None, None
 
     @staticmethod
+    @torch.compiler.disable
     def jvp(
         ctx: Any,
         change: Tensor | None,
@@ -633,12 +642,19 @@ class _Linear(torch.autograd.Function):
         if is_grad_enabled():
             return *_linear_derivatives(loss, tensors, wrt, grad), None, None
         gradients, ctx.gradients = ctx.gradients, None
+        batched = _are_transforms_active() or _is_batch(grad)
         if loss.reduction == "none":
-            gradients = _linear_value(loss, tensors, grad, "sum", wrt)[1]
+            if batched:
+                # An operator is called for each.
+                name, loss = _register(loss)
+                gradients = _evaluate_linear(*tensors, None, grad, name, "sum", wrt)[1:]
+                gradients = [g if w else None for g, w in zip(gradients, wrt, strict=True)]
+            else:
+                gradients = _linear_value(loss, tensors, grad, "sum", wrt)[1]
         else:
             if gradients is None:
                 gradients = _linear_value(loss, tensors, None, loss.reduction, wrt)[1]
-            if _are_transforms_active() or _is_batch(grad):
+            if batched:
                 gradients = [None if g is None else g * grad for g in gradients]
             elif grad.item() != 1.0:
                 gradients = [None if g is None else g.mul_(grad) for g in gradients]
@@ -792,9 +808,8 @@ def _run(
             raise TypeError(
                 "prediction must be a dense tensor, got a nested one: pass its values()"
             )
-        if _are_transforms_active():
-            # No operator of a graph can be differentiated by `torch.func`.
-            torch._dynamo.graph_break()
+        if _is_transformed():
+            return _run_outside(loss, prediction, target, weight, denominator, parameter, field)
         return _evaluate(prediction, target, weight, parameter, field, loss, denominator, derive)[0]
     if parameter is not None:
         loss = _with(loss, field, parameter)
@@ -805,6 +820,24 @@ def _run(
     if derive:
         return _value_with_gradient(prediction, target, weight, loss, denominator)
     return _value(prediction, target, weight, loss, denominator)
+
+
+@torch.compiler.disable
+def _run_outside(
+    name: str,
+    prediction: Tensor,
+    target: Tensor,
+    weight: Tensor | None,
+    denominator: int | None,
+    parameter: Tensor | None,
+    field: str,
+) -> Tensor:
+    """Compute a transformed loss outside of graphs, none of whose operators can be transformed.
+
+    PyTorch allows `torch.func` no style but `_Transformable`'s, which no operator can have, and
+    takes the derivative of one for 0 in forward mode.
+    """
+    return _run(_losses[name], None, prediction, target, weight, denominator, parameter, field)
 
 
 def _check(prediction: Any, **others: Any) -> None:
@@ -1219,7 +1252,7 @@ def linear_cross_entropy(
         "reduction": reduction,
     }
     by_logits = linear_weight.ndim != 2 or target.shape != input.shape[:-1]
-    if by_logits or (not torch.compiler.is_compiling() and _is_transformed()):
+    if by_logits or _is_transformed():
         bias = None if linear_bias is None else linear_bias.flatten()
         logits = linear(input, linear_weight.flatten(0, -2), bias)
         logits = logits.unflatten(-1, linear_weight.shape[:-1])

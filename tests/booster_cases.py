@@ -3,6 +3,7 @@
 import copy
 import pickle
 import tracemalloc
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,20 @@ def table(loss: Any, n: int = 1500, columns: int = 5) -> tuple[Array, Array, Arr
     else:
         target = 2 * noisy
     return features, target, random.uniform(0.5, 2, n)
+
+
+def trainings() -> Iterator[tuple[str, Any, dict[str, int], tuple[Array, Array, Array]]]:
+    """Every loss of numbers or labels, with its name, its classes as a parameter and a table."""
+    for case in objective_cases():
+        if case.kind == "parameters" or "cumulative" in case.loss_class.classwise:
+            continue
+        loss = case.loss()
+        yield (
+            case.id,
+            loss,
+            {"num_class": CLASSES} if case.kind == "labels" else {},
+            table(loss, 100),
+        )
 
 
 def check_derivatives(custom: Any, case: Case, order: Any, dtype: Any) -> None:

@@ -13,8 +13,8 @@ import pytest
 import fastloss as fl
 import fastloss.keras as adapter
 from cases import Case, default_cases, sample
-from conftest import table_of_missing
-from test_examples import examples, run
+from conftest import framework, table_of_missing
+from test_examples import examples, run, run_page
 
 ROOT = pathlib.Path(__file__).parent.parent
 BACKEND = keras.config.backend()
@@ -256,6 +256,11 @@ def test_which_losses_are_missing() -> None:
     page = (ROOT / "docs" / "keras.md").read_text()
     assert table_of_missing("`keras.losses`", MISSING) in page
     assert all(f"`{cls.__name__}`" in page for cls in adapter.NAMED)
+
+
+def test_page() -> None:
+    framework("sklearn")
+    run_page("docs/keras.md")
 
 
 @pytest.mark.parametrize(("name", "options"), CASES)

@@ -1,7 +1,5 @@
 """What the adapters of the boosting libraries share; for most of it none of these is needed."""
 
-import doctest
-import re
 import runpy
 import sys
 import threading
@@ -19,6 +17,7 @@ from booster_cases import check_copies, check_derivatives, check_memory, objecti
 from cases import Case, default_cases, sample
 from conftest import framework
 from fastloss.boosting import bend, init_score
+from test_examples import run_page
 
 ROOT = Path(__file__).parent.parent
 XGBOOST, LIGHTGBM, CATBOOST = fastloss.xgboost, fastloss.lightgbm, fastloss.catboost
@@ -284,16 +283,8 @@ def test_no_other_constant_is_better(case: Case) -> None:
 
 
 def test_the_page() -> None:
-    """Every Python block of docs/boosting.md prints what it says."""
     framework("lightgbm")
-    names: dict[str, Any] = {}
-    page = (ROOT / "docs" / "boosting.md").read_text()
-    for number, block in enumerate(re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.M)):
-        test = doctest.DocTestParser().get_doctest(block, names, f"block {number}", None, 0)
-        report: list[str] = []
-        outcome = doctest.DocTestRunner().run(test, out=report.append, clear_globs=False)
-        assert not outcome.failed, "".join(report)
-        names.update(test.globs)
+    run_page("docs/boosting.md")
 
 
 def test_the_focal_example(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:

@@ -81,6 +81,7 @@ def test_one_loss_in_full(cls, capsys):
     assert main(["losses", cls.__name__]) == 0
     out = capsys.readouterr().out
     assert out.startswith(f"{cls.__name__}(")
+    assert "Annotated" not in out.partition("\n")[0]
     assert main(["losses", cls.__name__, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["name"] == cls.__name__
 
@@ -116,7 +117,8 @@ def test_values_of_parameters(text, value):
         (["train", "--learning-rate", "nan"], "argument --learning-rate"),
         (["train", "--hidden", "3,-1"], "argument --hidden"),
         (["train", "--seed", "-1"], "argument --seed"),
-        (["train", "extra"], "unrecognized arguments: extra"),
+        (["train", "extra"], "unrecognized arguments: extra (see fastloss train --help)"),
+        (["plot", "huber", "--delta", "2", "--out", "x.png"], "--delta 2 (see fastloss plot"),
         (["eval"], "the following arguments are required"),
     ],
 )

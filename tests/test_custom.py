@@ -1,7 +1,6 @@
 """Losses of the user's own: formulas, functions on arrays, compiled loops."""
 
 import dataclasses
-import doctest
 import importlib
 import inspect
 import math
@@ -25,6 +24,7 @@ import fastloss as fl
 from cases import DTYPES, MODES, REDUCTIONS
 from fastloss import kernels
 from fastloss.losses.custom import FunctionLoss
+from test_examples import run_page
 
 Array = npt.NDArray[Any]
 
@@ -567,19 +567,7 @@ def test_function_losses_as_objects() -> None:
 
 @needs_compiler
 def test_documentation() -> None:
-    """Every Python block of docs/custom.md prints what it says."""
-    blocks = re.findall(r"^```python\n(.*?)^```", DOCS.read_text(), re.DOTALL | re.MULTILINE)
-    names: dict[str, Any] = {}
-    options = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
-    for number, block in enumerate(blocks):
-        test = doctest.DocTestParser().get_doctest(block, names, f"block {number}", None, 0)
-        report: list[str] = []
-        outcome = doctest.DocTestRunner(optionflags=options).run(
-            test, out=report.append, clear_globs=False
-        )
-        assert outcome.attempted
-        assert not outcome.failed, "".join(report)
-        names.update(test.globs)
+    run_page("docs/custom.md")
 
 
 @pytest.fixture(scope="module")

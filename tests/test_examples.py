@@ -13,6 +13,7 @@ import pytest
 
 import fastloss as fl
 from conftest import framework
+from fastloss.extras import MissingExtraError, require
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -33,11 +34,27 @@ def examples(thing: Any, name: str) -> list[doctest.DocTest]:
     return [test for test in found if test.examples]
 
 
-def run(test: doctest.DocTest) -> None:
+def run(test: doctest.DocTest, *, clear_globs: bool = True) -> None:
     report: list[str] = []
-    outcome = doctest.DocTestRunner(optionflags=OPTIONS).run(test, out=report.append)
+    runner = doctest.DocTestRunner(optionflags=OPTIONS)
+    outcome = runner.run(test, out=report.append, clear_globs=clear_globs)
     assert outcome.attempted
     assert not outcome.failed, "".join(report)
+
+
+def run_page(name: str) -> None:
+    """Run a page's Python blocks, one reader's session from top to bottom."""
+    page = (ROOT / name).read_text()
+    blocks = re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    assert blocks
+    names: dict[str, Any] = {}
+    for number, block in enumerate(blocks):
+        test = doctest.DocTestParser().get_doctest(block, names, f"{name}, {number}", None, 0)
+        if test.examples:
+            run(test, clear_globs=False)
+            names.update(test.globs)
+        else:
+            exec(compile(block, test.name, "exec"), names)
 
 
 @pytest.mark.parametrize("name", PUBLIC)
@@ -64,6 +81,18 @@ def test_adapters(name: str) -> None:
         run(test)
 
 
+def test_a_package_that_lacks_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has the package must not be told to install it."""
+    (tmp_path / "needy.py").write_text("import absent")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(
+        MissingExtraError, match=r"needs needy, .* itself: No module named 'absent'"
+    ):
+        require("needy", "some")
+    with pytest.raises(MissingExtraError, match=r"needs absent: pip install 'fastloss\[some\]'"):
+        require("absent.part", "some")
+
+
 def test_the_package_has_docs() -> None:
     assert fl.__doc__
     for test in examples(fl, "fastloss"):
@@ -73,18 +102,5 @@ def test_the_package_has_docs() -> None:
 
 
 def test_readme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One reader's session from top to bottom: a block may use the names of those before it."""
-    blocks = re.findall(r"^```python\n(.*?)^```", README.read_text(), re.DOTALL | re.MULTILINE)
-    assert blocks
     monkeypatch.chdir(tmp_path)
-    names: dict[str, Any] = {}
-    for number, block in enumerate(blocks):
-        if ">>>" in block:
-            test = doctest.DocTestParser().get_doctest(block, names, f"block {number}", None, 0)
-            report: list[str] = []
-            runner = doctest.DocTestRunner(optionflags=OPTIONS)
-            outcome = runner.run(test, out=report.append, clear_globs=False)
-            assert not outcome.failed, "".join(report)
-            names.update(test.globs)
-        else:
-            exec(compile(block, f"README block {number}", "exec"), names)
+    run_page("README.md")

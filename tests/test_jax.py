@@ -1,7 +1,6 @@
 """Losses as functions of JAX: the numbers of a direct call, under every transformation."""
 
 import base64
-import doctest
 import gc
 import inspect
 import os
@@ -20,7 +19,7 @@ import pytest
 import fastloss as fl
 from cases import REDUCTIONS, Array, Case, default_cases, sample, sample_weight
 from conftest import framework, table_of_missing
-from test_examples import OPTIONS
+from test_examples import run_page
 
 jax = framework("jax")
 import jax.numpy as jnp  # noqa: E402
@@ -404,15 +403,9 @@ def test_the_functions_of_optax(name: str) -> None:
 
 
 def test_the_page() -> None:
-    """Every Python block of docs/jax.md prints what it says."""
-    page = (Path(fl.__file__).parent.parent / "docs" / "jax.md").read_text()
-    blocks = re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
     jax.config.update("jax_enable_x64", False)
     try:
-        test = doctest.DocTestParser().get_doctest("\n".join(blocks), {}, "docs/jax.md", None, 0)
-        report: list[str] = []
-        runner = doctest.DocTestRunner(optionflags=OPTIONS)
-        assert not runner.run(test, out=report.append).failed, "".join(report)
+        run_page("docs/jax.md")
     finally:
         jax.config.update("jax_enable_x64", True)
 

@@ -1,9 +1,7 @@
 """The linear model is an estimator as scikit-learn wants one, and finds what its models find."""
 
-import doctest
 import pickle
 import warnings
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +10,7 @@ import pytest
 import fastloss as fl
 from cases import Array, Case, default_cases, sample
 from conftest import framework
+from test_examples import run_page
 
 sklearn = framework("sklearn")
 framework("scipy")
@@ -29,7 +28,6 @@ from fastloss.sklearn import LinearModel, scorer  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
-OPTIONS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 #: Kinds of target that a table of features can be given as y.
 LEARNABLE = ("numbers", "labels", "parameters")
 CASES = [
@@ -440,7 +438,4 @@ def test_cross_validation_and_search() -> None:
 
 
 def test_documentation() -> None:
-    page = Path(__file__).parent.parent / "docs" / "sklearn.md"
-    found = doctest.testfile(str(page), module_relative=False, optionflags=OPTIONS)
-    assert found.attempted > 30
-    assert not found.failed
+    run_page("docs/sklearn.md")

@@ -9,6 +9,7 @@ import pytest
 import fastloss as fl
 from cases import Case, default_cases, sample, sample_weight
 from conftest import framework
+from test_examples import run_page
 
 tf = framework("tensorflow")
 adapter = framework("fastloss.tensorflow")
@@ -285,3 +286,7 @@ def test_beside_tensorflows_threads(way: str) -> None:
     assert [v.numpy() for v in found] == [
         np.float32(loss(x * np.float32(k), y)) for k in range(1, 7)
     ]
+
+
+def test_page() -> None:
+    run_page("docs/tensorflow.md")

@@ -1,7 +1,6 @@
 """The PyTorch adapter, against PyTorch and against the losses themselves."""
 
 import copy
-import doctest
 import gc
 import inspect
 import itertools
@@ -21,7 +20,7 @@ import pytest
 import cases
 import fastloss as fl
 from conftest import framework, table_of_missing
-from test_examples import run
+from test_examples import run_page
 
 torch = framework("torch")
 
@@ -708,23 +707,72 @@ def test_transformations(reduction: str) -> None:
         torch.testing.assert_close(own, theirs)
 
 
-def test_transformations_of_linear_cross_entropy() -> None:
-    x, w, labels = torch.randn(4, 3), torch.randn(5, 3), torch.tensor([0, 4, 2, -100])
+@pytest.mark.parametrize("reduction", cases.REDUCTIONS)
+def test_transformations_of_linear_cross_entropy(reduction: str) -> None:
+    leaves = [torch.randn(*shape, dtype=torch.float64) for shape in ((4, 3), (5, 3), (5,))]
+    labels = torch.tensor([0, 4, 2, -100])
     results = []
     for function in (
         adapter.linear_cross_entropy,
-        lambda x, w, labels: F.cross_entropy(x @ w.T, labels),
+        lambda x, w, labels, *, linear_bias, reduction: F.cross_entropy(
+            F.linear(x, w, linear_bias), labels, reduction=reduction
+        ),
     ):
-        leaf = x.clone().requires_grad_()
-        value = function(leaf, w, labels)
-        seeds = torch.tensor([2.0, 3.0])
-        results.append(
-            [
-                *torch.func.grad(function, (0, 1))(x, w, labels),
-                torch.autograd.grad(value, leaf, seeds, is_grads_batched=True)[0],
-            ]
-        )
-    torch.testing.assert_close(*results)
+
+        def value(x: Any, w: Any, b: Any, function: Any = function) -> Any:
+            return function(x, w, labels, linear_bias=b, reduction=reduction)
+
+        given = [fresh(leaf) for leaf in leaves]
+        y = value(*given)
+        seeds = torch.randn(2, *y.shape, generator=torch.manual_seed(0)).double()
+
+        def pulled(seed: Any, y: Any = y, given: Any = given) -> Any:
+            return torch.autograd.grad(y, given, seed, retain_graph=True)
+
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "There is a performance drop")
+            seen = torch.vmap(pulled)(seeds)
+        results.append([
+            *seen,
+            *torch.autograd.grad(y, given, seeds, retain_graph=True, is_grads_batched=True),
+            *torch.autograd.grad(y, given[1:], seeds, is_grads_batched=True, create_graph=True),
+            *torch.func.jacrev(value, (0, 1, 2))(*leaves),
+            torch.func.jacfwd(value)(*leaves),
+            torch.vmap(value, (0, None, None))(torch.stack([leaves[0], -leaves[0]]), *leaves[1:]),
+        ])  # fmt: skip
+    for own, theirs in zip(*results, strict=True):
+        torch.testing.assert_close(own, theirs)
+
+
+@pytest.mark.parametrize("backend", ["eager", "aot_eager"])
+def test_transformations_in_a_graph(backend: str) -> None:
+    """They break the graph, and have the same numbers."""
+    func, x, y = torch.func, torch.randn(3), torch.zeros(3)
+    forward_ad = torch.autograd.forward_ad
+
+    def value(x: Any) -> Any:
+        return adapter.mse_loss(x, y)
+
+    def forward_mode(x: Any) -> Any:
+        with forward_ad.dual_level():
+            return forward_ad.unpack_dual(value(forward_ad.make_dual(x, x))).tangent.clone()
+
+    def of_linear(weight: Any) -> Any:
+        return adapter.linear_cross_entropy(x[None], weight, torch.tensor([1]))
+
+    for call in (
+        func.grad(value),
+        func.hessian(value),
+        lambda x: func.grad(of_linear)(x.outer(x)),
+        lambda x: func.vmap(func.grad(value))(torch.stack([x, -x])),
+        lambda x: func.jvp(value, (x,), (x,))[1],
+        forward_mode,
+    ):
+        torch._dynamo.reset()
+        found = torch.compile(call, backend=backend)(x)
+        torch.testing.assert_close(found, call(x))
+        assert not found.requires_grad
+    torch._dynamo.reset()
 
 
 def test_what_transformations_cannot() -> None:
@@ -741,12 +789,10 @@ def test_what_transformations_cannot() -> None:
         func.grad(lambda y: adapter.mse_loss(x, y))(y)
     with pytest.raises(ValueError, match="target and weight must not have a tangent"):
         func.jvp(lambda y: adapter.mse_loss(x, y), (y,), (x,))
-    torch._dynamo.reset()  # the graph has a break there
-
-    def gradient(x: Any) -> Any:
-        return func.grad(lambda x: adapter.mse_loss(x, y))(x)
-
-    torch.testing.assert_close(torch.compile(gradient)(x), x * 2 / 3)
+    torch._dynamo.reset()
+    gradient = torch.compile(func.grad(lambda x: adapter.mse_loss(x, y)), fullgraph=True)
+    with pytest.raises(torch._dynamo.exc.Unsupported, match="disable"):
+        gradient(x)
     torch._dynamo.reset()
 
 
@@ -832,14 +878,8 @@ def test_everything_has_a_docstring() -> None:
     assert all(getattr(adapter, name).__doc__ for name in adapter.__all__)
 
 
-def test_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The page's blocks, from top to bottom."""
-    monkeypatch.chdir(tmp_path)
-    torch.manual_seed(0)
-    text = (ROOT / "docs" / "torch.md").read_text()
-    blocks = re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
-    assert blocks
-    run(doctest.DocTestParser().get_doctest("\n".join(blocks), {}, "torch.md", None, 0))
+def test_page() -> None:
+    run_page("docs/torch.md")
 
 
 def test_example() -> None:
