@@ -48,8 +48,10 @@ EMPTY_PROGRAM = "int main(void) { return 0; }\n"
 OPENMP_PROGRAM = "#include <omp.h>\nint main(void) { return omp_get_max_threads() < 1; }\n"
 # A formula is a long chain of operations that wait for each other. GCC leaves scheduling before
 # register allocation off for fear of spills, but mixing what does not wait makes most loops faster,
-# up to a third. Clang has no such switch.
-SCHEDULING_FLAGS = ["-fschedule-insns", "-fsched-pressure", "--param=sched-pressure-algorithm=2"]
+# up to a third. Of selects that share a condition it threads two ways through all that follows, and
+# a vector loop goes both. Clang has no such switches.
+GCC_FLAGS = ["-fschedule-insns", "-fsched-pressure", "--param=sched-pressure-algorithm=2",
+             "-fno-thread-jumps"]  # fmt: skip
 
 
 def machine_levels() -> list[str]:
@@ -130,12 +132,12 @@ class BuildExt(build_ext):
         common = MSVC_FLAGS if msvc else UNIX_FLAGS
         levels = LEVEL_FLAGS["msvc" if msvc else "unix"]
         openmp_compile, openmp_link = self.openmp_flags(msvc)
-        gcc = not msvc and self.links(EMPTY_PROGRAM, SCHEDULING_FLAGS, [])
+        gcc = not msvc and self.links(EMPTY_PROGRAM, GCC_FLAGS, [])
         for extension in self.extensions:
             name = extension.name.rpartition(".")[2]
             flags = list(common)
             if name.startswith("level_"):
-                flags += levels[name.removeprefix("level_")] + (SCHEDULING_FLAGS if gcc else [])
+                flags += levels[name.removeprefix("level_")] + (GCC_FLAGS if gcc else [])
             elif name == "driver":
                 flags += openmp_compile
                 extension.extra_link_args = openmp_link

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastloss.losses.base import Loss, snake_case
-from fastloss.losses.names import get
+from fastloss.losses.names import as_loss
 
 __all__ = ["Derivatives", "Evaluation", "Rule", "init_score"]
 
@@ -119,19 +119,6 @@ def bend(hessian: Floats, factor: float, floor: float, weight: Floats | None) ->
             np.multiply(block, factor, out=block)
         if floor:
             np.maximum(block, floor, out=block)
-
-
-def as_loss(loss: Loss | str) -> Loss:
-    """Return a loss by its name, if that is what is given.
-
-    Parameters
-    ----------
-    loss : Loss or str
-    """
-    found = get(loss) if isinstance(loss, str) else loss
-    if not isinstance(found, Loss):
-        raise TypeError(f"loss must be a loss or its name, got {loss!r}")
-    return found
 
 
 def check_scores(loss: Loss) -> None:

@@ -39,6 +39,7 @@ import fastloss as fl
 from fastloss.extras import require
 from fastloss.kernels import xla
 from fastloss.losses.base import snake_case
+from fastloss.losses.names import as_loss
 
 jax = require("jax", "jax")
 jnp = jax.numpy
@@ -99,13 +100,7 @@ def loss(loss: fl.Loss | str, **parameters: Any) -> Function:
     >>> print(huber(jnp.array([0.0, 5.0]), jnp.array([1.0, 1.0])))
     3.25
     """
-    if isinstance(loss, str):
-        loss = fl.get(loss, **parameters)
-    elif parameters:
-        raise TypeError(f"{next(iter(parameters))} is for a loss given by its name")
-    if not isinstance(loss, fl.Loss):
-        raise TypeError(f"loss must be a loss of fastloss or its name, got {loss!r}")
-    return _function(loss)
+    return _function(as_loss(loss, parameters))
 
 
 # A compiled program takes a megabyte; a search through parameters makes many losses.

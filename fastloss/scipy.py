@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 
 from fastloss.links import Exponential, input_domains, link_of, of_logarithm
 from fastloss.losses.base import Loss
+from fastloss.losses.names import as_loss
 
 __all__ = ["LinearObjective", "linear_objective"]
 
@@ -57,7 +58,7 @@ class LinearObjective:
 
     def __init__(
         self,
-        loss: Loss,
+        loss: Loss | str,
         X: Any,
         y: Any,
         weight: Any = None,
@@ -67,8 +68,7 @@ class LinearObjective:
         classes: int | None = None,
         n_threads: int | None = None,
     ) -> None:
-        if not isinstance(loss, Loss):
-            raise TypeError(f"loss must be a loss, got {loss!r}")
+        loss = as_loss(loss)
         if loss.reduction == "none":
             raise ValueError("loss must have the reduction 'mean' or 'sum', got 'none'")
         if not l2 >= 0:
@@ -233,7 +233,7 @@ class LinearObjective:
 
 
 def linear_objective(
-    loss: Loss,
+    loss: Loss | str,
     X: Any,
     y: Any,
     weight: Any = None,
@@ -249,8 +249,8 @@ def linear_objective(
 
     Parameters
     ----------
-    loss : Loss
-        Any; its reduction, "mean" or "sum", is that of the first term.
+    loss : Loss or str
+        Any, or its name; its reduction, "mean" or "sum", is that of the first term.
     X : array or sparse matrix, (rows, features)
         Of float32 or float64, dense or of `scipy.sparse`, used where it lies; anything else is
         converted to float64. All is computed in its type, and summed in float64.

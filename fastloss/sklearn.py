@@ -28,7 +28,7 @@ from fastloss.extras import require
 from fastloss.links import input_domains, link_of, of_logarithm
 from fastloss.losses.base import Loss
 from fastloss.losses.margin import OneVersusAll
-from fastloss.losses.names import get
+from fastloss.losses.names import as_loss, get
 from fastloss.scipy import LinearObjective, linear_objective
 
 optimize = require("scipy.optimize", "sklearn")
@@ -166,7 +166,7 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]
         LinearModel
             This.
         """
-        loss = _made(self.loss)
+        loss = as_loss(self.loss)
         if loss.of_log_probabilities:
             raise ValueError(
                 f"{loss!r} takes logarithms of probabilities, and a linear model's scores are any "
@@ -393,15 +393,15 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]
 
     @property
     def _is_classifier(self) -> bool:
-        return _classifies(_made(self.loss))
+        return _classifies(as_loss(self.loss))
 
     @property
     def _has_probabilities(self) -> bool:
-        return _has_probabilities(getattr(self, "loss_", None) or _made(self.loss))
+        return _has_probabilities(getattr(self, "loss_", None) or as_loss(self.loss))
 
     @property
     def _has_parameters(self) -> bool:
-        return _made(self.loss).class_axis == "parameters"
+        return as_loss(self.loss).class_axis == "parameters"
 
     @property
     def _of_rows(self) -> bool:
@@ -412,7 +412,7 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         tags.target_tags.required = True
-        loss = _made(self.loss)
+        loss = as_loss(self.loss)
         if _classifies(loss):
             tags.estimator_type = "classifier"
             tags.classifier_tags = utils.ClassifierTags()
@@ -462,7 +462,7 @@ def scorer(loss: Loss | str, *, response_method: str = "auto") -> Scorer:
     >>> round(scorer(fl.AbsoluteError())(LinearRegression().fit(X, y), X, y), 6)
     -0.666667
     """
-    made = _made(loss)
+    made = as_loss(loss)
     methods = ("auto", "predict", "predict_proba", "decision_function", "predict_parameters")
     if response_method not in methods:
         raise ValueError(f"response_method must be one of {methods}, got {response_method!r}")
@@ -520,17 +520,6 @@ class Scorer:
         if response.ndim == 1:
             response = np.stack([-response / 2, response / 2], axis=1)
         return response, labels
-
-
-def _made(loss: Loss | str) -> Loss:
-    if isinstance(loss, Loss):
-        return loss
-    if not isinstance(loss, str):
-        raise TypeError(f"loss must be a loss or the name of one, got {loss!r}")
-    made = get(loss)
-    if not isinstance(made, Loss):
-        raise ValueError(f"loss must be a loss of predictions, got {made!r}")
-    return made
 
 
 # --- classes and their probabilities ------------------------------------------------------------

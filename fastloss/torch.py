@@ -42,6 +42,7 @@ import numpy as np
 import fastloss as fl
 from fastloss.extras import require
 from fastloss.kernels import dlpack
+from fastloss.losses.names import as_loss
 
 require("torch", "torch")  # whose error says what to install
 
@@ -884,11 +885,7 @@ class Loss(torch.nn.Module):
 
     def __init__(self, loss: fl.Loss | str, **parameters: Any) -> None:
         super().__init__()
-        if isinstance(loss, str):
-            loss = fl.get(loss, **parameters)
-        elif parameters:
-            raise TypeError(f"{next(iter(parameters))} is for a loss given by its name")
-        self.loss = loss
+        self.loss = as_loss(loss, parameters)
 
     @property
     def loss(self) -> Any:
@@ -896,10 +893,8 @@ class Loss(torch.nn.Module):
         return self._loss
 
     @loss.setter
-    def loss(self, loss: fl.Loss) -> None:
-        if not isinstance(loss, fl.Loss):
-            raise TypeError(f"loss must be a loss of fastloss or its name, got {loss!r}")
-        self._name, self._loss = _register(loss)
+    def loss(self, loss: fl.Loss | str) -> None:
+        self._name, self._loss = _register(as_loss(loss))
 
     def forward(self, prediction: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
         """Return the loss, with arguments as those of any loss of fastloss.

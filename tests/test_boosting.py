@@ -79,7 +79,7 @@ def test_errors(module: Any) -> None:
     for preset in module.PRESETS:
         with pytest.raises(ValueError, match="no objective of its own for Welsch"):
             module.objective(fl.Welsch(), preset=preset)
-    with pytest.raises(TypeError, match="loss must be a loss or its name"):
+    with pytest.raises(TypeError, match="loss must be a loss of fastloss or its name"):
         module.objective(3)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="takes predictions from 0 to 1, and raw scores are any"):
         module.objective(fl.LogLoss())

@@ -249,6 +249,11 @@ def test_an_unknown_name_lists_the_near_ones(typo: str, near: str) -> None:
         fl.get(typo)
 
 
+def test_an_unknown_parameter_lists_those_that_there_are() -> None:
+    with pytest.raises(TypeError, match="huber has no parameter 'gamma'; it has delta, hessian,"):
+        fl.get("huber", gamma=2.0)
+
+
 def test_a_name_that_is_like_none() -> None:
     with pytest.raises(ValueError, match="zzzzzz"):
         fl.get("zzzzzz")

@@ -143,7 +143,8 @@ def test_errors() -> None:
     X, y = np.zeros((3, 2)), np.zeros(3)
     loss = fl.SquaredError()
     with pytest.raises(TypeError, match="loss must be a loss"):
-        linear_objective("squared_error", X, y)  # type: ignore[arg-type]
+        linear_objective("linear_cross_entropy", X, y)
+    assert linear_objective("squared_error", X, y).loss == loss
     with pytest.raises(ValueError, match="reduction"):
         linear_objective(fl.SquaredError(reduction="none"), X, y)
     with pytest.raises(ValueError, match="l2 must not be negative"):

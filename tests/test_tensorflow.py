@@ -236,7 +236,7 @@ def test_wrong_arguments() -> None:
         tape.watch(y)
         with pytest.raises(ValueError, match=r"tf\.stop_gradient"):
             adapter.Loss("logistic")(tf.constant([1.0]), y)
-    with pytest.raises(TypeError, match="delta is for a loss that is given by its name"):
+    with pytest.raises(TypeError, match="delta is for a loss given by its name"):
         adapter.Loss(fl.Huber(), delta=1.0)
     with pytest.raises(TypeError, match="loss must be a loss of fastloss or its name"):
         adapter.Loss(3)

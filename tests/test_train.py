@@ -351,7 +351,7 @@ def test_bad_tables(content, options, told, tmp_path, capsys):
 
 def test_options_that_need_a_table(capsys):
     assert "give it with --data" in complaint(capsys, "--target", "y")
-    assert "no.csv: No such file" in complaint(capsys, "--data", "no.csv", "--target", "y")
+    assert "no.npz: No such file" in complaint(capsys, "--data", "no.npz", "--target", "y")
     assert "huber" in complaint(capsys, "--loss", "hubr")
     assert "distances" in complaint(capsys, "--loss", "hinge_embedding")
     assert "logits" in complaint(capsys, "--loss", "negative_log_likelihood")

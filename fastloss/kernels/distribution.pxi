@@ -286,26 +286,26 @@ cdef inline real largest() noexcept nogil:
     return 3.4e38 if sizeof(real) == sizeof(float) else 1.79e308
 
 
-cdef inline void gamma_function(real x, real log_x, real* value, real* slope, real* bend) noexcept nogil:
+cdef inline void logistic(real z, real* p, real* q, real* rest) noexcept nogil:
+    # p = sigmoid(z), q = sigmoid(-z) and rest = softplus(-|z|), of one exponential.
+    cdef real e = exp_nonpositive(-fabs(z))
+    cdef real larger = 1.0 / (1.0 + e)
+    p[0] = by_sign(z, larger, e * larger)
+    q[0] = by_sign(z, e * larger, larger)
+    rest[0] = log1p_unit(e)
+
+
+cdef inline void gamma_function(real x, real per_x, real log_x,
+                                real* value, real* slope, real* bend) noexcept nogil:
     # What Stirling's leading terms leave of log Gamma and of its derivatives, for x = exp(log_x):
     #   value  log Gamma(x) - (x - 1/2) log x + x - log(2 pi) / 2
     #   slope  x (psi(x) - log x)
     #   bend   x^2 psi'(x) - x
-    # From 6 on by its series, so that the likelihood of a large shape is no difference of large
-    # numbers; below 1 by Gamma(x) = Gamma(x + 1) / x, so that nothing is infinite at 0.
-    cdef bint below = x < 1.0
-    cdef bint beyond = x >= 6.0
-    cdef real argument = x + 1.0 if below else x
-    cdef real inverse = 1.0 / (x if beyond else 6.0)
-    cdef real square = inverse * inverse
-    cdef real one = 1.0 if below else 0.0
-    cdef real near_value = (
-        lgamma(argument) - (x + (one - 0.5)) * log_x + x - 0.9189385332046727)
-    cdef real near_slope = x * (digamma(argument) - log_x) - one
-    cdef real near_bend = x * (x * trigamma(argument)) - x + one
-    value[0] = lgamma_tail(square) * inverse if beyond else near_value
-    slope[0] = -0.5 - digamma_tail(square) * inverse if beyond else near_slope
-    bend[0] = 0.5 + trigamma_tail(square) * inverse if beyond else near_bend
+    # so that the likelihood of a large shape is no difference of large numbers, and nothing is
+    # infinite at 0.
+    value[0] = stirling_rest(x, per_x, log_x)
+    slope[0] = stirling_slope(x, per_x, log_x)
+    bend[0] = stirling_bend(x, per_x)
 
 
 cdef inline void gamma_nll(real log_mean, real log_shape, real target,
@@ -315,16 +315,18 @@ cdef inline void gamma_nll(real log_mean, real log_shape, real target,
     # With u = log(y / mean) the likelihood is one of shape (exp(u) - 1 - u). Far out the shape goes
     # into the exponent: by itself it may vanish where the product does not.
     cdef real shape = exp(log_shape)
-    cdef real log_target = log(target)
+    cdef real log_target = log_nonnegative(target)
     cdef real u = log_target - log_mean
-    cdef bint far = fabs(u) > 30.0
     cdef bint lost = (u > 30.0) & (log_shape < 0.0)
-    cdef real rise = expm1(u)
+    cdef real exponent = u + log_shape if lost else u
+    cdef real above = exp(exponent)
+    cdef real rise = above - 1.0 if u > 30.0 else expm1_beside_exp(exponent)
+    cdef bint far = fabs(u) > 30.0
     cdef real ratio = exp(u + log_shape if far else u)
     cdef real rest, slope, bend
-    gamma_function(shape, log_shape, &rest, &slope, &bend)
-    cdef real excess = ratio - shape if lost else product(rise, shape)
-    cdef real distance = ratio - shape * (1.0 + u) if lost else product(rise - u, shape)
+    gamma_function(shape, 1.0 / shape, log_shape, &rest, &slope, &bend)
+    cdef real excess = above - shape if lost else product(rise, shape)
+    cdef real distance = above - shape * (1.0 + u) if lost else product(rise - u, shape)
     value[0] = rest - 0.5 * log_shape + 0.9189385332046727 + distance + log_target
     log_mean_gradient[0] = -excess
     log_shape_gradient[0] = slope + distance
@@ -341,7 +343,7 @@ cdef inline void gamma_nll_fisher(real log_mean, real log_shape, real target,
     cdef real rest, slope, bend
     gamma_nll(log_mean, log_shape, target, value, log_mean_gradient, log_shape_gradient,
               log_mean_hessian, log_shape_hessian, cross_hessian)
-    gamma_function(shape, log_shape, &rest, &slope, &bend)
+    gamma_function(shape, 1.0 / shape, log_shape, &rest, &slope, &bend)
     log_mean_hessian[0] = shape
     log_shape_hessian[0] = bend
     cross_hessian[0] = 0.0
@@ -357,23 +359,20 @@ cdef inline void beta_nll(real log_alpha, real log_beta, real target,
     cdef real beta = exp(log_beta)
     cdef real total = alpha + beta
     cdef real log_ratio = log_alpha - log_beta
-    cdef real p = sigmoid(log_ratio)
-    cdef real q = sigmoid(-log_ratio)
-    cdef real minus_log_p = softplus(-log_ratio)
-    cdef real minus_log_q = softplus(log_ratio)
-    cdef real log_target = log(target)
-    cdef real log_rest = log1p(-target)
-    cdef real x = minus_log_p + log_target
-    cdef real w = minus_log_q + log_rest
+    cdef real p, q, over
+    logistic(log_ratio, &p, &q, &over)
+    cdef real log_target = log_unit(target)
+    cdef real log_rest = log1p_nonpositive(-target)
+    cdef real x = positive_part(-log_ratio) + over + log_target
+    cdef real w = positive_part(log_ratio) + over + log_rest
     cdef bint endless = total > largest()
     cdef real a_rest, a_slope, a_bend, b_rest, b_slope, b_bend, rest, slope, bend
-    gamma_function(alpha, log_alpha, &a_rest, &a_slope, &a_bend)
-    gamma_function(beta, log_beta, &b_rest, &b_slope, &b_bend)
-    cdef real log_total = log_alpha + minus_log_p if log_ratio > 0.0 else log_beta + minus_log_q
-    gamma_function(total, log_total, &rest, &slope, &bend)
+    gamma_function(alpha, 1.0 / alpha, log_alpha, &a_rest, &a_slope, &a_bend)
+    gamma_function(beta, 1.0 / beta, log_beta, &b_rest, &b_slope, &b_bend)
+    gamma_function(total, 1.0 / total, by_sign(log_ratio, log_alpha, log_beta) + over,
+                   &rest, &slope, &bend)
     value[0] = (a_rest + b_rest - rest
-                + (0.9189385332046727 - 0.5 * (
-                    log_beta - minus_log_p if log_ratio > 0.0 else log_alpha - minus_log_q))
+                + (0.9189385332046727 - 0.5 * (by_sign(log_ratio, log_beta, log_alpha) - over))
                 - product((p if endless else alpha) * x + (q if endless else beta) * w,
                           total if endless else 1.0) + (log_target + log_rest))
     log_alpha_gradient[0] = a_slope - p * slope - product(x, alpha)
@@ -390,28 +389,19 @@ cdef inline void beta_nll_fisher(real log_alpha, real log_beta, real target,
     cdef real alpha = exp(log_alpha)
     cdef real beta = exp(log_beta)
     cdef real log_ratio = log_alpha - log_beta
-    cdef real p = sigmoid(log_ratio)
-    cdef real q = sigmoid(-log_ratio)
+    cdef real total = alpha + beta
+    cdef real p, q, over
+    logistic(log_ratio, &p, &q, &over)
     cdef real both = q * alpha if log_ratio < 0.0 else p * beta
     cdef real a_rest, a_slope, a_bend, b_rest, b_slope, b_bend, rest, slope, bend
     beta_nll(log_alpha, log_beta, target, value, log_alpha_gradient, log_beta_gradient,
              log_alpha_hessian, log_beta_hessian, cross_hessian)
-    gamma_function(alpha, log_alpha, &a_rest, &a_slope, &a_bend)
-    gamma_function(beta, log_beta, &b_rest, &b_slope, &b_bend)
-    gamma_function(alpha + beta, (log_alpha if log_ratio > 0.0 else log_beta) + softplus(
-        -fabs(log_ratio)), &rest, &slope, &bend)
+    gamma_function(alpha, 1.0 / alpha, log_alpha, &a_rest, &a_slope, &a_bend)
+    gamma_function(beta, 1.0 / beta, log_beta, &b_rest, &b_slope, &b_bend)
+    gamma_function(total, 1.0 / total, by_sign(log_ratio, log_alpha, log_beta) + over,
+                   &rest, &slope, &bend)
     log_alpha_hessian[0] = a_bend - p * p * bend + both
     log_beta_hessian[0] = b_bend - q * q * bend + both
-
-
-cdef inline void count_share(real count, real log_ratio, real size, real log1p_ratio,
-                             real* product_) noexcept nogil:
-    # size log(1 + ratio), where ratio = count / size = exp(log_ratio): as count times something near 1
-    # while the ratio is small, however large the size is.
-    cdef real ratio = exp(log_ratio if log_ratio < 0.0 else 0.0)
-    cdef bint small = ratio < 1.0e-9
-    cdef real share = 1.0 - 0.5 * ratio if small else log1p_ratio / (1.0 if small else ratio)
-    product_[0] = count * share if log_ratio < 0.0 else size * log1p_ratio
 
 
 cdef inline void negative_binomial_nll(real log_mean, real log_dispersion, real target,
@@ -421,28 +411,46 @@ cdef inline void negative_binomial_nll(real log_mean, real log_dispersion, real 
                                        real* cross_hessian) noexcept nogil:
     # With n = 1 / dispersion the differences of Gamma functions of n and n + y are taken of their
     # Stirling's terms by hand, which leaves Poisson's likelihood as n grows.
-    cdef real n = exp(-log_dispersion)
+    # exp(-log_dispersion) as near times a factor that is known without error, and far the inverse
+    # of that: target / n may be an ordinary number where n is none. Where that quotient is large,
+    # the logarithm is taken of the target.
+    cdef bint single = sizeof(real) == sizeof(float)
+    cdef real reach = 80.0 if single else 700.0
+    cdef real shrink = 1.8048513878454153e-35 if single else 9.8596765437597708e-305
+    cdef real stretch = 5.5406223843935101e34 if single else 1.0142320547350045e304
+    cdef real large = 1.0e9 if single else 1.0e18
+    cdef real small = 2.9e-8 if single else 5.5e-17
+    cdef bint wide = log_dispersion > reach
+    cdef real shift = reach if wide else 0.0
+    cdef real near = exp(shift - log_dispersion if shift - log_dispersion > -reach else -reach)
+    cdef real per_near = 1.0 / near
+    cdef real far = stretch if wide else 1.0
+    cdef real n = near * (shrink if wide else 1.0)
+    cdef real ratio = target * far * per_near
+    cdef bint most = ratio > large
+    cdef real y_q = 1.0 / (1.0 + ratio)
+    cdef real log_sum = log_of_sum(0.0 if most else 1.0, target if most else ratio)
+    cdef real y_over = log_sum + (log_dispersion if most else 0.0)
     cdef real mean = exp(log_mean)
     cdef real z = log_mean + log_dispersion
-    cdef real y_z = log(target) + log_dispersion
-    cdef real over = softplus(z)
-    cdef real y_over = softplus(y_z)
-    cdef real p = sigmoid(z)
-    cdef real q = sigmoid(-z)
-    cdef real y_q = sigmoid(-y_z)
+    cdef real p, q, logit_rest
+    logistic(z, &p, &q, &logit_rest)
+    cdef real over = positive_part(z) + logit_rest
     # mean / (1 + dispersion mean)
     cdef real variance = n * p if z > 0.0 else mean * q
-    cdef real n_over, n_y_over, rest, slope, bend, y_rest, y_slope, y_bend
-    count_share(mean, z, n, over, &n_over)
-    count_share(target, y_z, n, y_over, &n_y_over)
-    gamma_function(n, -log_dispersion, &rest, &slope, &bend)
-    gamma_function(n + target, y_over - log_dispersion, &y_rest, &y_slope, &y_bend)
+    # n log(1 + ratio), where n may be infinite while the ratio is small.
+    cdef real n_over = mean if p < small else n * over
+    cdef real n_y_over = target if ratio < small else n * y_over
+    cdef real rest, slope, bend, y_rest, y_slope, y_bend
+    gamma_function(n, per_near * far, -log_dispersion, &rest, &slope, &bend)
+    gamma_function(n + target, 1.0 / (n + target), log_sum - (0.0 if most else log_dispersion),
+                   &y_rest, &y_slope, &y_bend)
     # log(1 + dispersion mean) - log(mean), without the two where both are large.
-    cdef real minus_log_odds = softplus(-z) + log_dispersion if z > 0.0 else over - log_mean
+    cdef real minus_log_odds = logit_rest + (log_dispersion if z > 0.0 else -log_mean)
     cdef real between = y_q * y_slope - slope
     # What is infinite alike is not subtracted.
     cdef bint endless = n_over > largest()
-    value[0] = (lgamma(target + 1.0) + target + (n_over - n_y_over)
+    value[0] = (log_factorial(target, log_nonnegative(target)) + target + (n_over - n_y_over)
                 + product(target, minus_log_odds - y_over) + 0.5 * y_over + (rest - y_rest))
     log_mean_gradient[0] = variance - target * q
     log_dispersion_gradient[0] = n_y_over + between + (
@@ -461,20 +469,21 @@ cdef inline void zero_inflated_poisson_nll(real log_rate, real logit, real targe
     # Of a zero: `structural` is the probability that it is one by inflation, `chance` by the Poisson.
     cdef bint zero = target == 0.0
     cdef real rate = exp(log_rate)
-    cdef real p = sigmoid(logit)
-    cdef real q = sigmoid(-logit)
-    cdef real structural = sigmoid(logit + rate)
-    cdef real chance = sigmoid(-logit - rate)
-    cdef real positive = -expm1(-rate)
-    cdef real over = softplus(logit)
+    cdef real p, q, rest, structural, chance, both_rest
+    logistic(logit, &p, &q, &rest)
+    logistic(logit + rate, &structural, &chance, &both_rest)
+    cdef real positive = -expm1_nonpositive(-rate)
+    cdef real over = positive_part(logit) + rest
     cdef real by_chance = product(chance, rate)
     # -log(p + q exp(-rate)): where that is near 1 by its distance, else by the larger of the two.
+    # The count's logarithm takes its turn.
     cdef real missing = q * positive
     cdef bint likely = missing < 0.5
     cdef real least = -logit if -logit < rate else rate
-    cdef real gap = log1p(-missing if likely else exp_nonpositive(-fabs(logit + rate)))
-    cdef real of_zero = -gap if likely else over + least - gap
-    cdef real of_count = over + (rate - product(target, log_rate)) + lgamma(target + 1.0)
+    cdef real beside_one = -missing if likely else exp_nonpositive(-fabs(logit + rate))
+    cdef real log_sum = log_of_sum(1.0 if zero else 0.0, beside_one if zero else target)
+    cdef real of_zero = (0.0 if likely else over + least) - log_sum
+    cdef real of_count = over + (rate - product(target, log_rate)) + log_factorial(target, log_sum)
     value[0] = of_zero if zero else of_count
     log_rate_gradient[0] = by_chance if zero else rate - target
     logit_gradient[0] = -missing * structural if zero else p
@@ -489,9 +498,9 @@ cdef inline void zero_inflated_poisson_nll_fisher(real log_rate, real logit, rea
                                                   real* logit_hessian,
                                                   real* cross_hessian) noexcept nogil:
     cdef real rate = exp(log_rate)
-    cdef real p = sigmoid(logit)
-    cdef real q = sigmoid(-logit)
-    cdef real structural = sigmoid(logit + rate)
+    cdef real p, q, rest, structural, chance, both_rest
+    logistic(logit, &p, &q, &rest)
+    logistic(logit + rate, &structural, &chance, &both_rest)
     zero_inflated_poisson_nll(log_rate, logit, target, value, log_rate_gradient, logit_gradient,
                               log_rate_hessian, logit_hessian, cross_hessian)
     # q rate, where q may vanish and the rate be infinite: by their roots.
@@ -500,4 +509,4 @@ cdef inline void zero_inflated_poisson_nll_fisher(real log_rate, real logit, rea
     cdef real thinned = root * root if logit > reach else q * rate
     log_rate_hessian[0] = thinned * (1.0 - product(exp(-rate), rate) * structural)
     logit_hessian[0] = p * q * structural * -expm1(-rate)
-    cross_hessian[0] = -p * product(sigmoid(-logit - rate), rate)
+    cross_hessian[0] = -p * product(chance, rate)

@@ -28,15 +28,20 @@ cdef extern from "vector_math.h" nogil:
     real flip_sign(real x, real y)
     # NaN passes through.
     real clip(real x, real low, real high)
-    # Of 1 / x^2, from 6 on: what Stirling's series leave (vector_math.h).
-    real lgamma_tail(real z) nogil
-    real digamma_tail(real z) nogil
-    real trigamma_tail(real z) nogil
+    # Of a positive x: what Stirling's leading terms leave of log Gamma and of its derivatives.
+    real stirling_rest(real x, real per_x, real log_x)
+    real stirling_slope(real x, real per_x, real log_x)
+    real stirling_bend(real x, real per_x)
+    # Of numbers that are not negative: log y!.
+    real log_factorial(real y, real log_y)
+    # log(one + x), where `one` is 0 or 1.
+    real log_of_sum(real one, real x)
+    # Beside exp of the same number, which is below 30.
+    real expm1_beside_exp(real x) nogil
     # x - scale log1p(x / scale) for x >= 0, given the quotient.
     real log1p_gap(real x, real scale, real quotient) nogil
-    # x - log1p(x) on [0, 1], and log(one + x) for one = 0 or 1.
+    # x - log1p(x) on [0, 1].
     real log1p_deficit(real x) nogil
-    real log_of_sum(real one, real x) nogil
     # x, or where `within` is negative x times a power of 2, so small that quotients of it by small
     # numbers do not overflow.
     real scaled_down(real x, real within) nogil

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 from typing import Any, Literal, overload
 
 from fastloss.losses import (
@@ -70,6 +71,8 @@ def get(name: str, **parameters: Any) -> Any:
     ------
     ValueError
         If there is no such loss; the message lists the near names.
+    TypeError
+        If the loss has no such parameter; the message lists those that it has.
 
     Examples
     --------
@@ -95,19 +98,22 @@ def get(name: str, **parameters: Any) -> Any:
         found = names[folded[0]] if folded else None
     if found is None:
         near = difflib.get_close_matches(name.lower(), sorted({n.lower() for n in names}), 5, 0.5)
-        known = near or sorted(snake_case(cls.__name__) for cls in losses())
-        listed = ", ".join(repr(n) for n in known)
+        shown = near or sorted(snake_case(cls.__name__) for cls in losses())
+        listed = ", ".join(repr(n) for n in shown)
         raise ValueError(f"unknown loss {name!r}; {'near' if near else 'known'} names: {listed}")
     cls, preset = found
+    known = inspect.signature(cls).parameters
+    unknown = next((parameter for parameter in parameters if parameter not in known), None)
+    if unknown is not None:
+        raise TypeError(f"{name} has no parameter {unknown!r}; it has {', '.join(known)}")
     return cls(**{**preset, **parameters})
 
 
-def as_loss(loss: Loss | str, parameters: dict[str, Any]) -> Loss:
+def as_loss(loss: Loss | str, parameters: dict[str, Any] | None = None) -> Loss:
     """Return a loss that is given as itself, or by its name with hyper-parameters."""
-    if isinstance(loss, str):
-        return get(loss, **parameters)
-    if not isinstance(loss, Loss):
+    found = get(loss, **(parameters or {})) if isinstance(loss, str) else loss
+    if not isinstance(found, Loss):
         raise TypeError(f"loss must be a loss of fastloss or its name, got {loss!r}")
-    if parameters:
-        raise TypeError(f"{next(iter(parameters))} is for a loss that is given by its name")
-    return loss
+    if parameters and found is loss:
+        raise TypeError(f"{next(iter(parameters))} is for a loss given by its name")
+    return found
