@@ -178,6 +178,20 @@ cdef inline void focal_whole(real prediction, real target, real gamma, double on
             value, gradient, hessian)
 
 
+cdef inline void focal_halves(real prediction, real target, real gamma, double once, double twice,
+                              real positive, real negative, double label_smoothing,
+                              real* value, real* gradient, real* hessian) noexcept nogil:
+    # gamma = 1/2 + once + 2 twice: a root is one more factor.
+    cdef real balance, far, near, e, mixed
+    focal_shares(prediction, target, positive, negative, label_smoothing, &balance, &far, &near, &e,
+                 &mixed)
+    cdef real u = (e if far == 0.0 else mixed) / (1.0 + e)
+    cdef real first = multiply_add(<real>once, u, <real>(1.0 - once))
+    cdef real second = multiply_add(<real>twice, u * u, <real>(1.0 - twice))
+    focused(prediction, far, near, e, mixed, balance * (sqrt(u) * (first * second)), gamma,
+            value, gradient, hessian)
+
+
 # Losses of the margin y z. Labels -1 and 1 are scale * target + shift; their shares t = (1 + y) / 2
 # and 1 - t are each made of the target, because of a small 1 - t the other keeps no digits.
 

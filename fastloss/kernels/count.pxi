@@ -40,20 +40,11 @@ cdef inline void poisson_identity_full(real prediction, real target, real eps, d
     value[0] = value[0] + stirling(target)
 
 
-cdef inline void exp_factors(real z, real* near, real* far) noexcept nogil:
-    # near far = exp(z). Beyond what one number can hold far is not 1: a number times both may be
-    # ordinary.
-    cdef real reach = 80.0 if sizeof(real) == sizeof(float) else 700.0
-    cdef bint whole = fabs(z) < reach
-    near[0] = exp(z if whole else 0.5 * z)
-    far[0] = 1.0 if whole else near[0]
-
-
 cdef inline void gamma(real prediction, real target,
                        real* value, real* gradient, real* hessian) noexcept nogil:
     cdef real near, far
     exp_factors(-prediction, &near, &far)
-    cdef real ratio = target * near * far
+    cdef real ratio = times_exp(target, near, far)
     value[0] = prediction + ratio
     gradient[0] = 1.0 - ratio
     hessian[0] = ratio
@@ -74,32 +65,28 @@ cdef inline double lost(double x, double y) noexcept nogil:
     return (x - (sum - part)) + (y - part)
 
 
-cdef inline void power_factors(double base, double power, real log_x, real log_x_low,
-                               real* near, real* far) noexcept nogil:
-    # near far = x^(base - power), as in exp_factors. The exponent is in two parts.
-    cdef real reach = 80.0 if sizeof(real) == sizeof(float) else 700.0
+cdef inline void exponent_parts(double base, double power, real* high, real* low) noexcept nogil:
+    # base - power
     cdef double exponent = base - power
-    cdef real high = exponent
-    cdef real low = (exponent - high) + lost(base, -power)
-    cdef bint whole = fabs(high * log_x) < reach
-    cdef real share = 1.0 if whole else 0.5
-    near[0] = exp_product(share * high, share * low, log_x, log_x_low)
-    far[0] = 1.0 if whole else near[0]
+    high[0] = exponent
+    low[0] = (exponent - high[0]) + lost(base, -power)
 
 
 cdef inline void tweedie(real prediction, real target, double power,
                          real* value, real* gradient, real* hessian) noexcept nogil:
-    # For 1 < p < 2: two terms that are never large both. Beyond the clip powers are 0 and infinite,
-    # however near p is to 1 or 2.
-    cdef real z = clip(prediction, -1.0e19, 1.0e19)
+    # For 1 < p < 2: two terms that are never large both.
     cdef real first = 1.0 - power
     cdef real second = 2.0 - power
-    cdef real near, far, mean_near, mean_far
-    power_factors(1.0, power, z, 0.0, &near, &far)
-    power_factors(2.0, power, z, 0.0, &mean_near, &mean_far)
-    cdef real mean = mean_near * mean_far
-    cdef real observed = product(product(target, near), far)
-    value[0] = mean_near / second * mean_far - observed / first
+    cdef real per_first = 1.0 / (1.0 - power)
+    cdef real per_second = 1.0 / (2.0 - power)
+    cdef real high, low, near, far, mean_near, mean_far
+    exponent_parts(1.0, power, &high, &low)
+    power_factors(high, low, prediction, 0.0, &near, &far)
+    exponent_parts(2.0, power, &high, &low)
+    power_factors(high, low, prediction, 0.0, &mean_near, &mean_far)
+    cdef real mean = times_exp(1.0, mean_near, mean_far)
+    cdef real observed = times_exp(target, near, far)
+    value[0] = times_exp(per_second, mean_near, mean_far) - observed * per_first
     gradient[0] = mean - observed
     hessian[0] = second * mean - first * observed
 
@@ -111,14 +98,15 @@ cdef inline void tweedie_outer(real prediction, real target, double power, doubl
     cdef real z = clip(prediction, -1.0e19, 1.0e19)
     cdef real first = 1.0 - power
     cdef real second = 2.0 - power
-    cdef real near, far, observed_near, observed_far
-    power_factors(base, power, z, 0.0, &near, &far)
+    cdef real high, low, near, far, observed_near, observed_far
+    exponent_parts(base, power, &high, &low)
+    power_factors(high, low, z, 0.0, &near, &far)
     exp_factors(<real>(1.0 - base) * z, &observed_near, &observed_far)
     cdef real mean = exp(<real>(2.0 - base) * z)
-    cdef real observed = product(product(target, observed_near), observed_far)
-    value[0] = product(product(mean / second - observed / first, near), far)
-    gradient[0] = product(product(mean - observed, near), far)
-    hessian[0] = product(product(second * mean - first * observed, near), far)
+    cdef real observed = times_exp(target, observed_near, observed_far)
+    value[0] = times_exp(mean / second - observed / first, near, far)
+    gradient[0] = times_exp(mean - observed, near, far)
+    hessian[0] = times_exp(second * mean - first * observed, near, far)
 
 
 cdef inline void tweedie_identity(real prediction, real target, double power,
@@ -132,55 +120,61 @@ cdef inline void tweedie_identity(real prediction, real target, double power,
     cdef real first = 1.0 - power
     cdef real second = 2.0 - power
     cdef real ratio = (2.0 - power) / (1.0 - power)
-    cdef real near, far, steep_near, steep_far, curved_near, curved_far
-    power_factors(1.0, power, log_x, log_x_low, &near, &far)
-    power_factors(0.0, power, log_x, log_x_low, &steep_near, &steep_far)
-    power_factors(-1.0, power, log_x, log_x_low, &curved_near, &curved_far)
+    cdef real high, low, near, far, steep_near, steep_far, curved_near, curved_far
+    exponent_parts(1.0, power, &high, &low)
+    power_factors(high, low, log_x, log_x_low, &near, &far)
+    exponent_parts(0.0, power, &high, &low)
+    power_factors(high, low, log_x, log_x_low, &steep_near, &steep_far)
+    exponent_parts(-1.0, power, &high, &low)
+    power_factors(high, low, log_x, log_x_low, &curved_near, &curved_far)
     cdef real lift = up if (prediction < small) & (fabs(target) < 1.0e-20) else 1.0
     cdef real mean = lift * prediction * lift
     cdef real observed = lift * target * lift
     cdef real sum = multiply_add(-ratio, observed, mean)
     cdef real bend = multiply_add(first, mean, <real>power * observed)
-    value[0] = product(product(sum, near) / lift / lift / second, far)
-    gradient[0] = product(product(prediction - target, steep_near), steep_far)
-    hessian[0] = product(product(bend, curved_near) / lift / lift, curved_far)
+    value[0] = sum * far * near / lift / second * (far / lift)
+    gradient[0] = times_exp(prediction - target, steep_near, steep_far)
+    hessian[0] = bend * curved_far * curved_near / lift * (curved_far / lift)
 
 
 cdef inline void negative_binomial(real prediction, real target, double alpha, double log_alpha,
-                                   real* value, real* gradient, real* hessian) noexcept nogil:
-    # The value is y (L - z) + L / alpha with L = log(1 + t), t = alpha e^z. Beyond `most` L is
-    # z + log alpha to the last digit, while e^z is about to overflow. With e = exp(-|z|) = near far,
-    # fractions of e^z are expanded by e where z > 0. A small t is lost in float32 before t / alpha
-    # is, so L / alpha is then e^z (1 - t / 2).
-    cdef real most = 87.0 if sizeof(real) == sizeof(float) else 700.0
-    cdef real dispersion = alpha
-    cdef bint rising = prediction > 0.0
+                                   real inverse, real* value, real* gradient,
+                                   real* hessian) noexcept nogil:
+    # The value is y (L - z) + L / alpha with L = log(1 + t), t = alpha e^z. With e^z as a fraction of
+    # numerator / one nothing overflows: 1 + t is denominator / one, and L - z is log(denominator) less
+    # what is left of z, `rest`. Of L / alpha the part that is no multiple of log 2 is (f + f bend) /
+    # alpha, and f / alpha is made of e^z itself: a small t is lost in float32 before t / alpha is.
+    # Beyond `most`, where second is 0, L is z + log(alpha). `inverse` is 1 / alpha, or the largest number
+    # if that is infinite: it multiplies an exact zero then.
+    cdef real most = 175.4 if sizeof(real) == sizeof(float) else 1417.5
     cdef bint steep = prediction > most
-    cdef real near, far
-    exp_factors(-fabs(prediction), &near, &far)
-    cdef real e = near * far
-    cdef real scaled_rate = 1.0 if rising else e
-    cdef real scaled_one = e if rising else 1.0
-    cdef real rate = scaled_rate / scaled_one
-    cdef real t = dispersion * scaled_rate / scaled_one
-    cdef bint flat = t < 1.0e-8
-    cdef real log_one_plus_t = log1p(t)
-    cdef real total = prediction + <real>log_alpha if steep else log_one_plus_t
-    cdef real lead = <real>log_alpha if steep else log_one_plus_t - prediction
-    cdef real denominator = multiply_add(dispersion, scaled_rate, scaled_one)
-    cdef real scaled_target = target * (near if rising else 1.0) * (far if rising else 1.0)
-    value[0] = product(target, lead) + (
-        rate * multiply_add(-0.5, t, 1.0) if flat else total / dispersion)
-    gradient[0] = (scaled_rate - scaled_target) / denominator
-    hessian[0] = near / denominator * (multiply_add(dispersion, target, 1.0) / denominator) * far
+    cdef real dispersion = alpha
+    cdef real log_2_over = 0.6931471805599453 * inverse
+    cdef real bounded = most if steep else prediction
+    cdef real beyond = prediction - most if steep else 0.0
+    cdef real numerator, first, second, count, rest, k, power, f, bend
+    exp_fraction(bounded, &numerator, &first, &second, &count, &rest)
+    cdef real one = first * second
+    cdef real t = dispersion * numerator
+    split_log(one, t, &k, &power, &f, &bend)
+    cdef real per_denominator = 1.0 / (one + t)
+    cdef real f_over = multiply_add(multiply_add(one, power, -1.0), inverse, numerator * power)
+    cdef real near_lead = multiply_add(k, 0.6931471805599453, multiply_add(f, bend, f)) - rest
+    cdef real lead = <real>log_alpha if steep else near_lead
+    cdef real total = multiply_add(beyond, inverse, multiply_add(
+        k + count, log_2_over, multiply_add(f_over, bend, f_over)))
+    value[0] = product(target, lead) + total
+    gradient[0] = multiply_add(-target, one, numerator) * per_denominator
+    hessian[0] = numerator * per_denominator * (
+        multiply_add(dispersion, target, 1.0) * per_denominator * first) * second
 
 
 cdef inline void inverse_gaussian(real prediction, real target,
                                   real* value, real* gradient, real* hessian) noexcept nogil:
     cdef real near, far
     exp_factors(-prediction, &near, &far)
-    cdef real inverse = near * far
-    cdef real ratio = target * near * far
+    cdef real inverse = times_exp(1.0, near, far)
+    cdef real ratio = times_exp(target, near, far)
     cdef real excess = ratio - 1.0
     value[0] = 0.5 * excess / target * excess
     gradient[0] = -product(excess, inverse)
@@ -193,4 +187,4 @@ cdef inline void inverse_gaussian_fisher(real prediction, real target,
     cdef real near, far
     exp_factors(-prediction, &near, &far)
     inverse_gaussian(prediction, target, value, gradient, hessian)
-    hessian[0] = near * far
+    hessian[0] = times_exp(1.0, near, far)

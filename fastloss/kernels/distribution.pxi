@@ -33,27 +33,6 @@ cdef inline void gaussian_variance_fisher(real mean, real variance, real target,
     cross_hessian[0] = 0.0
 
 
-cdef inline void reciprocal_scale(real log_scale, real* near, real* far) noexcept nogil:
-    # near far = exp(-log_scale) = 1 / scale. Beyond what one number can hold, far is not 1: a residual
-    # times both may still be an ordinary number.
-    cdef real reach = 80.0 if sizeof(real) == sizeof(float) else 700.0
-    cdef real factor = 1.8048513878454153e-35 if sizeof(real) == sizeof(float) else (
-        9.8596765437597708e-305)
-    cdef real inverse = 5.5406223843935101e34 if sizeof(real) == sizeof(float) else (
-        1.0142320547350045e304)
-    cdef bint wide = log_scale > reach
-    cdef bint narrow = log_scale < -reach
-    cdef real shift = reach if wide else 0.0
-    cdef real rest = factor if wide else 1.0
-    near[0] = exp(-log_scale + (-reach if narrow else shift))
-    far[0] = inverse if narrow else rest
-
-
-cdef inline real over_scale(real x, real near, real far) noexcept nogil:
-    # x / scale: 0 wins over a reciprocal that is infinite.
-    return x * near * far if x != 0.0 else 0.0
-
-
 cdef inline void gaussian_nll(real mean, real log_scale, real target, real factor, double constant,
                               real* value, real* mean_gradient, real* log_scale_gradient,
                               real* mean_hessian, real* log_scale_hessian,
@@ -61,14 +40,14 @@ cdef inline void gaussian_nll(real mean, real log_scale, real target, real facto
     # factor log_scale is the logarithm of the standard deviation.
     cdef real s = factor * log_scale
     cdef real near, far
-    reciprocal_scale(s, &near, &far)
-    cdef real z = over_scale(mean - target, near, far)
+    exp_factors(-s, &near, &far)
+    cdef real z = times_exp(mean - target, near, far)
     cdef real energy = 0.5 * z * z
     cdef real double_factor = factor + factor
     value[0] = s + energy + <real>constant
-    mean_gradient[0] = over_scale(z, near, far)
+    mean_gradient[0] = times_exp(z, near, far)
     log_scale_gradient[0] = factor - double_factor * energy
-    mean_hessian[0] = near * far * (near * far)
+    mean_hessian[0] = times_exp(times_exp(1.0, near, far), near, far)
     log_scale_hessian[0] = double_factor * double_factor * energy
     cross_hessian[0] = -double_factor * mean_gradient[0]
 
@@ -109,10 +88,10 @@ cdef inline void laplace_nll(real location, real log_scale, real target,
                              real* cross_hessian) noexcept nogil:
     cdef real residual = location - target
     cdef real near, far
-    reciprocal_scale(log_scale, &near, &far)
-    cdef real size = over_scale(fabs(residual), near, far)
+    exp_factors(-log_scale, &near, &far)
+    cdef real size = times_exp(fabs(residual), near, far)
     value[0] = log_scale + size + 0.6931471805599453
-    location_gradient[0] = over_scale(sign_of(residual), near, far)
+    location_gradient[0] = times_exp(sign_of(residual), near, far)
     log_scale_gradient[0] = 1.0 - size
     location_hessian[0] = 0.0
     log_scale_hessian[0] = size
@@ -126,8 +105,8 @@ cdef inline void laplace_nll_fisher(real location, real log_scale, real target,
     cdef real near, far
     laplace_nll(location, log_scale, target, value, location_gradient, log_scale_gradient,
                 location_hessian, log_scale_hessian, cross_hessian)
-    reciprocal_scale(log_scale, &near, &far)
-    location_hessian[0] = near * far * (near * far)
+    exp_factors(-log_scale, &near, &far)
+    location_hessian[0] = times_exp(times_exp(1.0, near, far), near, far)
     log_scale_hessian[0] = 1.0
     cross_hessian[0] = 0.0
 
@@ -138,19 +117,19 @@ cdef inline void logistic_nll(real location, real log_scale, real target,
                               real* cross_hessian) noexcept nogil:
     # slope and bend are the derivatives of |z| + 2 log(1 + exp(-|z|)).
     cdef real near, far
-    reciprocal_scale(log_scale, &near, &far)
-    cdef real z = over_scale(location - target, near, far)
+    exp_factors(-log_scale, &near, &far)
+    cdef real z = times_exp(location - target, near, far)
     cdef real size = fabs(z)
     cdef real e = exp_nonpositive(-size)
     cdef real slope = flip_sign(-expm1_nonpositive(-size) / (1.0 + e), z)
     cdef real bend = 2.0 * e / ((1.0 + e) * (1.0 + e))
     cdef real rise = slope + product(bend, z)
     value[0] = log_scale + size + 2.0 * log1p_unit(e)
-    location_gradient[0] = over_scale(slope, near, far)
+    location_gradient[0] = times_exp(slope, near, far)
     log_scale_gradient[0] = 1.0 - z * slope
-    location_hessian[0] = over_scale(over_scale(bend, near, far), near, far)
+    location_hessian[0] = times_exp(times_exp(bend, near, far), near, far)
     log_scale_hessian[0] = z * rise
-    cross_hessian[0] = -over_scale(rise, near, far)
+    cross_hessian[0] = -times_exp(rise, near, far)
 
 
 cdef inline void logistic_nll_fisher(real location, real log_scale, real target,
@@ -161,8 +140,8 @@ cdef inline void logistic_nll_fisher(real location, real log_scale, real target,
     cdef real near, far
     logistic_nll(location, log_scale, target, value, location_gradient, log_scale_gradient,
                  location_hessian, log_scale_hessian, cross_hessian)
-    reciprocal_scale(log_scale, &near, &far)
-    location_hessian[0] = 0.3333333333333333 * (near * far) * (near * far)
+    exp_factors(-log_scale, &near, &far)
+    location_hessian[0] = times_exp(times_exp(0.3333333333333333, near, far), near, far)
     log_scale_hessian[0] = 1.4299560445654842
     cross_hessian[0] = 0.0
 
@@ -172,18 +151,18 @@ cdef inline void gumbel_nll(real location, real log_scale, real target,
                             real* location_hessian, real* log_scale_hessian,
                             real* cross_hessian) noexcept nogil:
     cdef real near, far
-    reciprocal_scale(log_scale, &near, &far)
-    cdef real z = over_scale(location - target, near, far)
-    cdef real e = exp(z)
-    cdef real slope = expm1(z)
+    exp_factors(-log_scale, &near, &far)
+    cdef real z = times_exp(location - target, near, far)
+    cdef real e, slope
+    exp_and_expm1(z, &e, &slope)
     cdef real rise = slope + product(e, z)
-    # Far out the exponential is infinite, and so may z be.
-    value[0] = log_scale + (e - (z if z < 1000.0 else 1000.0))
-    location_gradient[0] = over_scale(slope, near, far)
+    # Far out the exponential is infinite, and so may z be. Beside 1 - z its last digits do not count.
+    value[0] = log_scale + (slope + (1.0 - (z if z < 1000.0 else 1000.0)))
+    location_gradient[0] = times_exp(slope, near, far)
     log_scale_gradient[0] = 1.0 - z * slope
-    location_hessian[0] = over_scale(over_scale(e, near, far), near, far)
+    location_hessian[0] = times_exp(times_exp(e, near, far), near, far)
     log_scale_hessian[0] = z * rise
-    cross_hessian[0] = -over_scale(rise, near, far)
+    cross_hessian[0] = -times_exp(rise, near, far)
 
 
 cdef inline void gumbel_nll_fisher(real location, real log_scale, real target,
@@ -194,10 +173,10 @@ cdef inline void gumbel_nll_fisher(real location, real log_scale, real target,
     cdef real near, far
     gumbel_nll(location, log_scale, target, value, location_gradient, log_scale_gradient,
                location_hessian, log_scale_hessian, cross_hessian)
-    reciprocal_scale(log_scale, &near, &far)
-    location_hessian[0] = near * far * (near * far)
+    exp_factors(-log_scale, &near, &far)
+    location_hessian[0] = times_exp(times_exp(1.0, near, far), near, far)
     log_scale_hessian[0] = 1.8236806608528794
-    cross_hessian[0] = -0.42278433509846714 * near * far
+    cross_hessian[0] = times_exp(-0.42278433509846714, near, far)
 
 
 cdef inline void weibull_nll(real log_scale, real log_shape, real target,
@@ -205,7 +184,7 @@ cdef inline void weibull_nll(real log_scale, real log_shape, real target,
                              real* log_scale_hessian, real* log_shape_hessian,
                              real* cross_hessian) noexcept nogil:
     # The logarithm of a Weibull variable is one of Gumbel's, reflected, of scale 1 / shape.
-    cdef real log_target = log(target)
+    cdef real log_target = log_nonnegative(target)
     gumbel_nll(log_target, -log_shape, log_scale, value, log_scale_gradient, log_shape_gradient,
                log_scale_hessian, log_shape_hessian, cross_hessian)
     value[0] += log_target
@@ -220,10 +199,10 @@ cdef inline void weibull_nll_fisher(real log_scale, real log_shape, real target,
     cdef real near, far
     weibull_nll(log_scale, log_shape, target, value, log_scale_gradient, log_shape_gradient,
                 log_scale_hessian, log_shape_hessian, cross_hessian)
-    reciprocal_scale(-log_shape, &near, &far)
-    log_scale_hessian[0] = near * far * (near * far)
+    exp_factors(log_shape, &near, &far)
+    log_scale_hessian[0] = times_exp(times_exp(1.0, near, far), near, far)
     log_shape_hessian[0] = 1.8236806608528794
-    cross_hessian[0] = -0.42278433509846714 * near * far
+    cross_hessian[0] = times_exp(-0.42278433509846714, near, far)
 
 
 cdef inline void student_nll(real location, real log_scale, real target, double df, real root_df,
@@ -239,8 +218,8 @@ cdef inline void student_nll(real location, real log_scale, real target, double 
     cdef real per_root = 1.0 / root_df
     cdef real residual = location - target
     cdef real near, far
-    reciprocal_scale(log_scale, &near, &far)
-    cdef real x = over_scale(residual, near, far) * per_root
+    exp_factors(-log_scale, &near, &far)
+    cdef real x = times_exp(residual, near, far) * per_root
     cdef real size = fabs(x)
     cdef real within = 1.0 - size
     cdef real k = by_sign(within, size, 1.0) / by_sign(within, 1.0, size)
@@ -253,7 +232,7 @@ cdef inline void student_nll(real location, real log_scale, real target, double 
         log_scale + log_root_df if lost else 0.0)
     # What derivatives by the location come with: over the residual, or over the scale.
     cdef real length = by_sign(within, 1.0, residual)
-    cdef real slope = d * by_sign(within, over_scale(x, near, far) * per_root, 1.0)
+    cdef real slope = d * by_sign(within, times_exp(x, near, far) * per_root, 1.0)
     cdef real by_near = by_sign(within, near, 1.0)
     cdef real by_far = by_sign(within, far, 1.0)
     cdef real root = by_sign(within, per_root, 1.0)
@@ -261,8 +240,8 @@ cdef inline void student_nll(real location, real log_scale, real target, double 
     value[0] = (log_scale + half_weight * (log1p_unit(k * k) + 2.0 * log_size)) + <real>constant
     location_gradient[0] = weight * slope / length
     log_scale_gradient[0] = 1.0 - weight * share
-    location_hessian[0] = weight * over_scale(
-        over_scale(bend, by_near, by_far) * root / length, by_near, by_far) * root / length
+    location_hessian[0] = weight * times_exp(
+        times_exp(bend, by_near, by_far) * root / length, by_near, by_far) * root / length
     log_scale_hessian[0] = 2.0 * weight * (k * d) * (k * d)
     cross_hessian[0] = -2.0 * weight * d * (by_sign(within, 1.0, k * k) * slope) / length
 
@@ -276,8 +255,8 @@ cdef inline void student_nll_fisher(real location, real log_scale, real target, 
     student_nll(location, log_scale, target, df, root_df, log_root_df, constant, value,
                 location_gradient, log_scale_gradient, location_hessian, log_scale_hessian,
                 cross_hessian)
-    reciprocal_scale(log_scale, &near, &far)
-    location_hessian[0] = <real>((df + 1.0) / (df + 3.0)) * (near * far) * (near * far)
+    exp_factors(-log_scale, &near, &far)
+    location_hessian[0] = times_exp(times_exp((df + 1.0) / (df + 3.0), near, far), near, far)
     log_scale_hessian[0] = 2.0 * df / (df + 3.0)
     cross_hessian[0] = 0.0
 

@@ -507,6 +507,77 @@ FASTLOSS_INLINE double expm1_nonpositive_f64(double x)
     return multiply_add_f64(power, expm1, power - 1.0);
 }
 
+/* e^x and e^x - 1 in one, within 2 ulp: all but the last steps are the same. The bounds are those
+ * of exp, whose two factors are here 2^(n - 1) and 2 or 2^(n + 31) and 2^-31. */
+FASTLOSS_INLINE void exp_and_expm1_f32(float x, float *exp, float *expm1)
+{
+    const reduced_f32 r = reduce_f32(clip_f32(x, -104.0f, 89.0f));
+    const float quotient = multiply_add_f32(exp_cubic_f32(r.high), r.high, 0.5f);
+    const float near = multiply_add_f32(r.high * r.high, quotient, r.high);
+    const uint32_t shift = ((bits_f32(x) & 0x80000000u) >> 3) - (1u << 23);
+    const float power = float_of_bits(r.exponent + shift + EXPONENT_F32(0));
+    const float one = float_of_bits(shift + EXPONENT_F32(0));
+    const float back = float_of_bits(EXPONENT_F32(0) - shift);
+    *exp = multiply_add_f32(power, near, power) * back;
+    *expm1 = multiply_add_f32(power, near, power - one) * back;
+}
+
+FASTLOSS_INLINE void exp_and_expm1_f64(double x, double *exp, double *expm1)
+{
+    const reduced_f64 r = reduce_f64(clip_f64(x, -746.0, 710.0));
+    const double quotient = multiply_add_f64(exp_cubic_f64(r.high), r.high, 0.5);
+    const double near = multiply_add_f64(r.high * r.high, quotient, r.high);
+    const uint64_t shift = ((bits_f64(x) & 0x8000000000000000u) >> 4) - (1ull << 52);
+    const double power = double_of_bits(r.exponent + shift + EXPONENT_F64(0));
+    const double one = double_of_bits(shift + EXPONENT_F64(0));
+    const double back = double_of_bits(EXPONENT_F64(0) - shift);
+    *exp = multiply_add_f64(power, near, power) * back;
+    *expm1 = multiply_add_f64(power, near, power - one) * back;
+}
+
+/* e^x as a fraction of a numerator below 2 and a denominator first second = 2^-count, for an x that is
+ * not beyond 175.4 (1417.5 in float64), where second is 0; x = count ln2 + rest. Fractions of e^x are
+ * expanded by the denominator: nothing overflows, and nothing is rounded. */
+FASTLOSS_INLINE void exp_fraction_f32(float x, float *numerator, float *first, float *second,
+                                      float *count, float *rest)
+{
+    const float bounded = at_least_f32(x, -104.0f);
+    const float shifted = multiply_add_f32(bounded, PER_LN2_F32, ROUNDER_F32);
+    const float n = shifted - ROUNDER_F32;
+    const float r =
+        multiply_add_f32(n, -LN2_LOW_F32, multiply_add_f32(n, -LN2_HIGH_F32, bounded));
+    const uint32_t minus = 0u - (bits_f32(x) >> 31);
+    const uint32_t exponent = bits_f32(shifted) << 23;
+    const uint32_t up = exponent & ~minus, half = (up >> 1) & 0xff800000u;
+    const float normal =
+        times_power_f32(exp_rounded_f32(r), (exponent & minus) + (32u << 23));
+    *numerator = multiply_add_f32(normal, 0x1p-32f, r - r);
+    *first = float_of_bits(EXPONENT_F32(0) - half);
+    *second = float_of_bits(EXPONENT_F32(0) - (up - half));
+    *count = float_of_bits(bits_f32(n) & ~minus);
+    *rest = by_sign_f32(x, r, x);
+}
+
+FASTLOSS_INLINE void exp_fraction_f64(double x, double *numerator, double *first, double *second,
+                                      double *count, double *rest)
+{
+    const double bounded = at_least_f64(x, -746.0);
+    const double shifted = multiply_add_f64(bounded, PER_LN2_F64, ROUNDER_F64);
+    const double n = shifted - ROUNDER_F64;
+    const double r =
+        multiply_add_f64(n, -LN2_LOW_F64, multiply_add_f64(n, -LN2_HIGH_F64, bounded));
+    const uint64_t minus = 0u - (bits_f64(x) >> 63);
+    const uint64_t exponent = bits_f64(shifted) << 52;
+    const uint64_t up = exponent & ~minus, half = (up >> 1) & 0xfff0000000000000u;
+    const double normal =
+        times_power_f64(exp_rounded_f64(r), (exponent & minus) + (64ull << 52));
+    *numerator = multiply_add_f64(normal, 0x1p-64, r - r);
+    *first = double_of_bits(EXPONENT_F64(0) - half);
+    *second = double_of_bits(EXPONENT_F64(0) - (up - half));
+    *count = double_of_bits(bits_f64(n) & ~minus);
+    *rest = by_sign_f64(x, r, x);
+}
+
 /* expm1 for x <= 30 (beyond, any number), within 3 ulp, beside exp of the same number, with which it has
  * all but the last steps in common. */
 FASTLOSS_INLINE float expm1_beside_exp_f32(float x)
@@ -860,6 +931,27 @@ FASTLOSS_INLINE double log1p_nonnegative_f64(double x)
     const double f = scaled - shift;
     const pair_f64 sum = log_sum_f64(exponent_to_double(exponent), f, scaled - (f + shift));
     return x < (double)INFINITY ? sum.high + sum.low : x;
+}
+
+/* log(one + x) = k ln2 + f + f bend, where f = x power + (one power - 1) and `one` is a power of 2, at
+ * most 1. Where x is small beside it, f is their quotient without another rounding. */
+FASTLOSS_INLINE void split_log_f32(float one, float x, float *k, float *power, float *f, float *bend)
+{
+    const uint32_t exponent = log_exponent_f32(one + x);
+    *k = exponent_to_float(exponent);
+    *power = reciprocal_power_f32(exponent);
+    *f = multiply_add_f32(x, *power, multiply_add_f32(one, *power, -1.0f));
+    *bend = *f * multiply_add_f32(log_cubic_f32(*f), *f, -0.5f);
+}
+
+FASTLOSS_INLINE void split_log_f64(double one, double x, double *k, double *power, double *f,
+                                   double *bend)
+{
+    const uint64_t exponent = log_exponent_f64(one + x);
+    *k = exponent_to_double(exponent);
+    *power = reciprocal_power_f64(exponent);
+    *f = multiply_add_f64(x, *power, multiply_add_f64(one, *power, -1.0));
+    *bend = *f * multiply_add_f64(log_cubic_f64(*f), *f, -0.5);
 }
 
 typedef struct { float s, rest, tail; } halved_f32;
@@ -1738,6 +1830,27 @@ FASTLOSS_INLINE double exp_product_f64(double y, double y_low, double x, double 
     return multiply_add_f64(result < (double)INFINITY ? result : 0.0, product.low, result);
 }
 
+/* A number between bounds and what it is more, if it is within them, reduced. */
+FASTLOSS_INLINE reduced_f32 reduce_pair_f32(float bounded, float within, float more)
+{
+    const float shifted = multiply_add_f32(bounded, PER_LN2_F32, ROUNDER_F32);
+    const float n = shifted - ROUNDER_F32;
+    const float low = multiply_add_f32(n, -LN2_LOW_F32, by_sign_f32(within, more, 0.0f));
+    const float coarse = multiply_add_f32(n, -LN2_HIGH_F32, bounded);
+    const float high = coarse + low;
+    return (reduced_f32){high, low - (high - coarse), bits_f32(shifted) << 23};
+}
+
+FASTLOSS_INLINE reduced_f64 reduce_pair_f64(double bounded, double within, double more)
+{
+    const double shifted = multiply_add_f64(bounded, PER_LN2_F64, ROUNDER_F64);
+    const double n = shifted - ROUNDER_F64;
+    const double low = multiply_add_f64(n, -LN2_LOW_F64, by_sign_f64(within, more, 0.0));
+    const double coarse = multiply_add_f64(n, -LN2_HIGH_F64, bounded);
+    const double high = coarse + low;
+    return (reduced_f64){high, low - (high - coarse), bits_f64(shifted) << 52};
+}
+
 /* e^(high + low) as first (1 + expm1) second, where the two others are powers of 2: half of a power
  * that may be out of reach itself. From the bound on, what there is to multiply is 0 or infinite. */
 typedef struct { float expm1, first, second; } halved_power_f32;
@@ -1747,32 +1860,81 @@ FASTLOSS_INLINE halved_power_f32 halve_power_f32(pair_f32 x)
 {
     const float size = absolute_f32(x.high);
     const float bounded = with_sign_f32(at_most_f32(size, 175.7f), x.high);
-    const float shifted = multiply_add_f32(bounded, PER_LN2_F32, ROUNDER_F32);
-    const float n = shifted - ROUNDER_F32;
-    const float low = multiply_add_f32(n, -LN2_LOW_F32, by_sign_f32(175.7f - size, x.low, 0.0f));
-    const float r = multiply_add_f32(n, -LN2_HIGH_F32, bounded) + low;
-    const float quotient = multiply_add_f32(exp_cubic_f32(r), r, 0.5f);
-    const uint32_t exponent = bits_f32(shifted) << 23;
-    const uint32_t half = ((exponent + (256u << 23)) >> 1) & 0xff800000u;
-    return (halved_power_f32){multiply_add_f32(r * r, quotient, r),
+    const reduced_f32 r = reduce_pair_f32(bounded, 175.7f - size, x.low);
+    const float quotient = multiply_add_f32(exp_cubic_f32(r.high), r.high, 0.5f);
+    const uint32_t half = ((r.exponent + (256u << 23)) >> 1) & 0xff800000u;
+    return (halved_power_f32){multiply_add_f32(r.high * r.high, quotient, r.high),
                               float_of_bits(half - (1u << 23)),
-                              float_of_bits(exponent + (255u << 23) - half)};
+                              float_of_bits(r.exponent + (255u << 23) - half)};
 }
 
 FASTLOSS_INLINE halved_power_f64 halve_power_f64(pair_f64 x)
 {
     const double size = absolute_f64(x.high);
     const double bounded = with_sign_f64(at_most_f64(size, 1417.8), x.high);
-    const double shifted = multiply_add_f64(bounded, PER_LN2_F64, ROUNDER_F64);
-    const double n = shifted - ROUNDER_F64;
-    const double low = multiply_add_f64(n, -LN2_LOW_F64, by_sign_f64(1417.8 - size, x.low, 0.0));
-    const double r = multiply_add_f64(n, -LN2_HIGH_F64, bounded) + low;
-    const double quotient = multiply_add_f64(exp_cubic_f64(r), r, 0.5);
-    const uint64_t exponent = bits_f64(shifted) << 52;
-    const uint64_t half = ((exponent + (2048ull << 52)) >> 1) & 0xfff0000000000000u;
-    return (halved_power_f64){multiply_add_f64(r * r, quotient, r),
+    const reduced_f64 r = reduce_pair_f64(bounded, 1417.8 - size, x.low);
+    const double quotient = multiply_add_f64(exp_cubic_f64(r.high), r.high, 0.5);
+    const uint64_t half = ((r.exponent + (2048ull << 52)) >> 1) & 0xfff0000000000000u;
+    return (halved_power_f64){multiply_add_f64(r.high * r.high, quotient, r.high),
                               double_of_bits(half - (1ull << 52)),
-                              double_of_bits(exponent + (2047ull << 52) - half)};
+                              double_of_bits(r.exponent + (2047ull << 52) - half)};
+}
+
+/* e^x as near far^2, both finite and far a power of 2, about the third root: a number times far, far and
+ * near, in this order, is rounded once, vanishes when the whole does, is infinite when the whole is (or is
+ * about to be, within half of it), and 0 stays 0. At the bounds that is so for every number there is; far,
+ * whose bits run out at the lower one, is 0 there. */
+FASTLOSS_INLINE void split_exp_f32(float x, reduced_f32 r, float *near, float *far)
+{
+    const float share = multiply_add_f32(x, 0.34f * PER_LN2_F32, ROUNDER_F32);
+    const float quotient = multiply_add_f32(exp_cubic_f32(r.high), r.high, 0.5f);
+    const float expm1 = multiply_add_f32(r.high * r.high, quotient, r.high);
+    const uint32_t exponent = r.exponent - (bits_f32(share) << 24);
+    const float power = float_of_bits(exponent + EXPONENT_F32(0));
+    *near = multiply_add_f32(power, expm1, power);
+    *far = float_of_bits((bits_f32(share) << 23) + EXPONENT_F32(0));
+}
+
+FASTLOSS_INLINE void split_exp_f64(double x, reduced_f64 r, double *near, double *far)
+{
+    const double share = multiply_add_f64(x, 0.34 * PER_LN2_F64, ROUNDER_F64);
+    const double quotient = multiply_add_f64(exp_cubic_f64(r.high), r.high, 0.5);
+    const double expm1 = multiply_add_f64(r.high * r.high, quotient, r.high);
+    const uint64_t exponent = r.exponent - (bits_f64(share) << 53);
+    const double power = double_of_bits(exponent + EXPONENT_F64(0));
+    *near = multiply_add_f64(power, expm1, power);
+    *far = double_of_bits((bits_f64(share) << 52) + EXPONENT_F64(0));
+}
+
+FASTLOSS_INLINE void exp_factors_f32(float x, float *near, float *far)
+{
+    const float bounded = with_sign_f32(at_most_f32(absolute_f32(x), 258.5f), x);
+    split_exp_f32(bounded, reduce_f32(bounded), near, far);
+}
+
+FASTLOSS_INLINE void exp_factors_f64(double x, double *near, double *far)
+{
+    const double bounded = with_sign_f64(at_most_f64(absolute_f64(x), 2085.7), x);
+    split_exp_f64(bounded, reduce_f64(bounded), near, far);
+}
+
+/* The same of a product of two numbers in two parts. */
+FASTLOSS_INLINE void power_factors_f32(float y, float y_low, float x, float x_low,
+                                       float *near, float *far)
+{
+    const pair_f32 product = pair_product_f32(y, y_low, x, x_low);
+    const float size = absolute_f32(product.high);
+    const float bounded = with_sign_f32(at_most_f32(size, 258.5f), product.high);
+    split_exp_f32(bounded, reduce_pair_f32(bounded, 258.5f - size, product.low), near, far);
+}
+
+FASTLOSS_INLINE void power_factors_f64(double y, double y_low, double x, double x_low,
+                                       double *near, double *far)
+{
+    const pair_f64 product = pair_product_f64(y, y_low, x, x_low);
+    const double size = absolute_f64(product.high);
+    const double bounded = with_sign_f64(at_most_f64(size, 2085.7), product.high);
+    split_exp_f64(bounded, reduce_pair_f64(bounded, 2085.7 - size, product.low), near, far);
 }
 
 /* a / b times e to that power, with no overflow before the whole has one. */

@@ -56,6 +56,14 @@ cdef extern from "vector_math.h" nogil:
     real exp_product(real y, real y_low, real x, real x_low)
     real quotient_exp_product(real a, real b, real y, real y_low, real x, real x_low)
     real expm1_product(real factor, real y, real y_low, real x, real x_low)
+    # exp(x), or that of such a product, as near far^2: times_exp multiplies by it.
+    void exp_factors(real x, real* near, real* far)
+    void power_factors(real y, real y_low, real x, real x_low, real* near, real* far)
+    # Both at once, within 2 ulp.
+    void exp_and_expm1(real x, real* exponential, real* rise)
+    # exp(x) = numerator / (first second), and logarithms in parts (vector_math.h).
+    void exp_fraction(real x, real* numerator, real* first, real* second, real* count, real* rest)
+    void split_log(real one, real x, real* k, real* power, real* f, real* bend)
 
 cdef extern from *:
     """
@@ -103,3 +111,8 @@ cdef inline real product(real factor, real x) noexcept nogil:
     # A factor of zero wins over an infinite x: 0 * log 0 = 0. Not for a factor that is the same for
     # all elements: GCC does not vectorise a select whose condition the loop does not change.
     return factor * x if factor != 0.0 else 0.0
+
+
+cdef inline real times_exp(real x, real near, real far) noexcept nogil:
+    # x near far^2, which may be an ordinary number where near far^2 is not; an x of 0 stays 0.
+    return x * far * far * near

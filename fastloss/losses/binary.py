@@ -284,8 +284,9 @@ class Focal(Loss, kernel="focal"):
     Notes
     -----
     Targets are probabilities; 0 and 1 are hard labels. The power is made of the logarithm of u, so
-    value and gradient are finite for every logit and for gamma in [0, 1) too; for 0, 1, 2 and 3 it
-    is a product, which takes two thirds of the time. The Hessian is exact and may be negative.
+    value and gradient are finite for every logit and for gamma in [0, 1) too; for multiples of 1/2
+    up to 3 it is a product, which takes two thirds of the time. The Hessian is exact and may be
+    negative.
     Torchvision's default alpha is 0.25, and its -1 is None here; Keras's
     ``BinaryFocalCrossentropy`` takes logits with ``from_logits=True`` only and has an alpha where
     ``apply_class_balancing`` says so.
@@ -317,13 +318,15 @@ class Focal(Loss, kernel="focal"):
 
     def _kernel(self) -> str:
         # A power that is next to 0 is 1 for all that can be seen.
-        return "focal_whole" if self.gamma in (1, 2, 3) or self.gamma < 1e-30 else "focal"
+        if self.gamma in (1, 2, 3) or self.gamma < 1e-30:
+            return "focal_whole"
+        return "focal_halves" if self.gamma in (0.5, 1.5, 2.5) else "focal"
 
     def _kernel_parameters(self, dtype: np.dtype[Any]) -> dict[str, float]:
-        whole = self._kernel() == "focal_whole"
-        once_and_twice = {"once": int(self.gamma) & 1, "twice": int(self.gamma) >> 1}
+        whole = int(min(self.gamma, 3.0))
         return {
-            **(once_and_twice if whole else {}),
+            "once": whole & 1,
+            "twice": whole >> 1,
             "gamma": self.gamma,
             "label_smoothing": self.label_smoothing,
             "positive": 1.0 if self.alpha is None else self.alpha,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -321,6 +322,7 @@ class NegativeBinomial(Loss, kernel="negative_binomial"):
         return {
             "alpha": self.alpha,
             "log_alpha": math.log(self.alpha) if self.alpha else 0.0,
+            "inverse": min(1 / self.alpha, sys.float_info.max) if self.alpha else 0.0,
             "stretch": 1.0,
         }
 
