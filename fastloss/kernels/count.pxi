@@ -138,18 +138,17 @@ cdef inline void tweedie_identity(real prediction, real target, double power,
 
 
 cdef inline void negative_binomial(real prediction, real target, double alpha, double log_alpha,
-                                   real inverse, real* value, real* gradient,
-                                   real* hessian) noexcept nogil:
+                                   real* value, real* gradient, real* hessian) noexcept nogil:
     # The value is y (L - z) + L / alpha with L = log(1 + t), t = alpha e^z. With e^z as a fraction of
     # numerator / one nothing overflows: 1 + t is denominator / one, and L - z is log(denominator) less
     # what is left of z, `rest`. Of L / alpha the part that is no multiple of log 2 is (f + f bend) /
     # alpha, and f / alpha is made of e^z itself: a small t is lost in float32 before t / alpha is.
-    # Beyond `most`, where second is 0, L is z + log(alpha). `inverse` is 1 / alpha, or the largest number
-    # if that is infinite: it multiplies an exact zero then.
+    # Beyond `most`, where second is 0, L is z + log(alpha).
     cdef real most = 175.4 if sizeof(real) == sizeof(float) else 1417.5
     cdef bint steep = prediction > most
     cdef real dispersion = alpha
-    cdef real log_2_over = 0.6931471805599453 * inverse
+    cdef real inverse = 1.0 / alpha
+    cdef real log_2_over = 0.6931471805599453 / alpha
     cdef real bounded = most if steep else prediction
     cdef real beyond = prediction - most if steep else 0.0
     cdef real numerator, first, second, count, rest, k, power, f, bend

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -279,7 +278,7 @@ class NegativeBinomial(Loss, kernel="negative_binomial"):
     Parameters
     ----------
     alpha : float, default 1
-        From 0, which is :class:`Poisson`, to 1e150.
+        0, which is :class:`Poisson`, or from 2^-500 to 2^500.
     reduction : {"mean", "sum", "none"}, default "mean"
 
     Raises
@@ -315,6 +314,10 @@ class NegativeBinomial(Loss, kernel="negative_binomial"):
     target_domain: ClassVar[tuple[float, float]] = COUNTS
     aliases: ClassVar[dict[str, dict[str, Any]]] = {}
 
+    def _check(self) -> None:
+        if 0 < self.alpha < 2.0**-500:
+            raise ValueError(f"alpha must be 0 or in [2^-500, 2^500], got {self.alpha!r}")
+
     def _kernel(self) -> str:
         return "negative_binomial" if self.alpha > 0 else "poisson"
 
@@ -322,7 +325,6 @@ class NegativeBinomial(Loss, kernel="negative_binomial"):
         return {
             "alpha": self.alpha,
             "log_alpha": math.log(self.alpha) if self.alpha else 0.0,
-            "inverse": min(1 / self.alpha, sys.float_info.max) if self.alpha else 0.0,
             "stretch": 1.0,
         }
 
