@@ -52,7 +52,7 @@ cdef inline void jensen_shannon(real p, real complement, real q, real log_p, rea
     cdef real v = of_target if below else of_prediction
     cdef real w = of_prediction if below else of_target
     cdef real e = exp_nonpositive(-size)
-    cdef real rise = -expm1(-size)
+    cdef real rise = -expm1_nonpositive(-size)
     cdef real mixture = multiply_add(w, e, v)
     cdef real ratio = v * rise
     cdef bint heavy = v >= 0.5

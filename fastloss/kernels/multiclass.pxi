@@ -44,7 +44,7 @@ cdef inline void poly1(real p, real log_p, real complement, double epsilon,
 cdef inline void generalized_cross_entropy(real p, real log_p, real complement, real q,
                                            real* value, real* pull, real* pull_slope) noexcept nogil:
     cdef real power = exp_nonpositive(q * log_p)
-    value[0] = -expm1(q * log_p) / q
+    value[0] = (0.0 - expm1_nonpositive(q * log_p)) / q
     pull[0] = power
     pull_slope[0] = q * power
 

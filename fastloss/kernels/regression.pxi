@@ -119,7 +119,7 @@ cdef inline void smooth_pinball(real prediction, real target, double quantile, r
     # From where e is 0 on, 1 / (x bandwidth) is 1 / |r|, whatever x is.
     cdef bint inside = x < 1.0e9
     cdef real divisor = x if inside else 1.0
-    cdef real fall = (-expm1(-x) if x > 0.0 else 1.0) / (divisor if x > 0.0 else 1.0)
+    cdef real fall = (-expm1_nonpositive(-x) if x > 0.0 else 1.0) / (divisor if x > 0.0 else 1.0)
     cdef real width = one_plus_e * (bandwidth if inside else size)
     value[0] = multiply_add(bandwidth, log1p_unit(e), near * size)
     gradient[0] = slope if above else -slope
@@ -277,7 +277,7 @@ cdef inline void welsch(real prediction, real target, double rate, double factor
     cdef real pull = <real>rate * residual
     cdef real u = pull * residual
     cdef real e = exp_nonpositive(-u)
-    value[0] = <real>factor * residual * pull if u < 1.0e-17 else -<real>factor * expm1(-u)
+    value[0] = <real>factor * residual * pull if u < 1.0e-17 else -<real>factor * expm1_nonpositive(-u)
     gradient[0] = product(e, slope * residual)
     hessian[0] = product(e, slope * multiply_add(exact, 1.0 - 2.0 * u, <real>majorize))
 
