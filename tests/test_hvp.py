@@ -72,7 +72,7 @@ def assert_within(
 def truths(name: str, dtype: Any) -> tuple[Array, Array, Array, list[Sum]]:
     """Predictions, targets, v, and differences of the truth's gradient."""
     case = CASES[name]
-    prediction, target = sample(case, dtype, 6 if case.of_rows else 12)
+    prediction, target = sample(case, dtype, 4 if case.of_rows else 12)
     v = vector(prediction.shape, dtype)
     products = []
     step = mpf(10) ** -10

@@ -9,6 +9,7 @@ import pkgutil
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -282,6 +283,11 @@ def test_repr_as_documented() -> None:
     assert "sum" in repr(fl.Huber(reduction="sum"))
 
 
+@cache
+def losses_of_cases() -> list[fl.Loss]:
+    return [case.loss() for case in CASES]
+
+
 @all_cases
 def test_equality_and_hash(case: Case) -> None:
     loss = case.loss()
@@ -289,8 +295,7 @@ def test_equality_and_hash(case: Case) -> None:
     assert hash(loss) == hash(case.loss())
     assert loss != case.loss(reduction="none")
     assert loss != repr(loss)
-    others = [other.loss() for other in CASES]
-    equal = [other for other in others if other == loss]
+    equal = [other for other in losses_of_cases() if other == loss]
     assert all(repr(other) == repr(loss) for other in equal)
     assert len({loss, case.loss()}) == 1
 

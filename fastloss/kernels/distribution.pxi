@@ -205,8 +205,8 @@ cdef inline void weibull_nll_fisher(real log_scale, real log_shape, real target,
     cross_hessian[0] = times_exp(-0.42278433509846714, near, far)
 
 
-cdef inline void student_nll(real location, real log_scale, real target, double df, real root_df,
-                             real log_root_df, double constant,
+cdef inline void student_nll(real location, real log_scale, real target, double df,
+                             real per_root_df, real log_root_df, double constant,
                              real* value, real* location_gradient, real* log_scale_gradient,
                              real* location_hessian, real* log_scale_hessian,
                              real* cross_hessian) noexcept nogil:
@@ -215,11 +215,10 @@ cdef inline void student_nll(real location, real log_scale, real target, double 
     # The sign of 1 - |x| chooses: a condition GCC would make two ways of, each with its divisions.
     cdef real weight = df + 1.0
     cdef real half_weight = 0.5 * df + 0.5
-    cdef real per_root = 1.0 / root_df
     cdef real residual = location - target
     cdef real near, far
     exp_factors(-log_scale, &near, &far)
-    cdef real x = times_exp(residual, near, far) * per_root
+    cdef real x = times_exp(residual, near, far) * per_root_df
     cdef real size = fabs(x)
     cdef real within = 1.0 - size
     cdef real k = by_sign(within, size, 1.0) / by_sign(within, 1.0, size)
@@ -232,10 +231,10 @@ cdef inline void student_nll(real location, real log_scale, real target, double 
         log_scale + log_root_df if lost else 0.0)
     # What derivatives by the location come with: over the residual, or over the scale.
     cdef real length = by_sign(within, 1.0, residual)
-    cdef real slope = d * by_sign(within, times_exp(x, near, far) * per_root, 1.0)
+    cdef real slope = d * by_sign(within, times_exp(x, near, far) * per_root_df, 1.0)
     cdef real by_near = by_sign(within, near, 1.0)
     cdef real by_far = by_sign(within, far, 1.0)
-    cdef real root = by_sign(within, per_root, 1.0)
+    cdef real root = by_sign(within, per_root_df, 1.0)
     cdef real bend = by_sign(within, 1.0, -1.0) * ((1.0 - k) * (1.0 + k) * d * d)
     value[0] = (log_scale + half_weight * (log1p_unit(k * k) + 2.0 * log_size)) + <real>constant
     location_gradient[0] = weight * slope / length
@@ -247,12 +246,12 @@ cdef inline void student_nll(real location, real log_scale, real target, double 
 
 
 cdef inline void student_nll_fisher(real location, real log_scale, real target, double df,
-                                    real root_df, real log_root_df, double constant,
+                                    real per_root_df, real log_root_df, double constant,
                                     real* value, real* location_gradient, real* log_scale_gradient,
                                     real* location_hessian, real* log_scale_hessian,
                                     real* cross_hessian) noexcept nogil:
     cdef real near, far
-    student_nll(location, log_scale, target, df, root_df, log_root_df, constant, value,
+    student_nll(location, log_scale, target, df, per_root_df, log_root_df, constant, value,
                 location_gradient, log_scale_gradient, location_hessian, log_scale_hessian,
                 cross_hessian)
     exp_factors(-log_scale, &near, &far)
@@ -482,10 +481,14 @@ cdef inline void zero_inflated_poisson_nll_fisher(real log_rate, real logit, rea
     logistic(logit + rate, &structural, &chance, &both_rest)
     zero_inflated_poisson_nll(log_rate, logit, target, value, log_rate_gradient, logit_gradient,
                               log_rate_hessian, logit_hessian, cross_hessian)
-    # q rate, where q may vanish and the rate be infinite: by their roots.
-    cdef real reach = 80.0 if sizeof(real) == sizeof(float) else 700.0
-    cdef real root = product(exp_nonpositive(-0.5 * fabs(logit)), exp(0.5 * log_rate))
-    cdef real thinned = root * root if logit > reach else q * rate
+    # q rate, where q may vanish and the rate be infinite: by their roots, and far out, where it is
+    # exact or does not count, by the difference of the exponents.
+    cdef real reach = 170.0 if sizeof(real) == sizeof(float) else 1400.0
+    cdef real over = positive_part(logit)
+    cdef bint beyond = (log_rate if log_rate > logit else logit) > reach
+    cdef real root = (exp(0.5 * (log_rate - over if beyond else log_rate))
+                      * exp_nonpositive(-0.5 * (0.0 if beyond else over)))
+    cdef real thinned = by_sign(logit, p, q) * root * root
     log_rate_hessian[0] = thinned * (1.0 - product(exp(-rate), rate) * structural)
     logit_hessian[0] = p * q * structural * -expm1(-rate)
     cross_hessian[0] = -p * product(chance, rate)

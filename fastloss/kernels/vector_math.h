@@ -1651,7 +1651,10 @@ FASTLOSS_INLINE double stirling_bend_f64(double x, double per_x)
 FASTLOSS_INLINE double log_factorial_f64(double y, double log_y)
 {
     (void)log_y;
-    return lgamma_f64(y + 1.0);
+    /* What y + 1 rounds off y is all of a small y: times digamma, which t - 0.577... is at 1 and near it. */
+    const double small = y < 2.0 ? y : 0.0;
+    const double t = (small + 1.0) - 1.0;
+    return multiply_add_f64(small - t, t - 0x1.2788cfc6fb619p-1, lgamma_f64(y + 1.0));
 }
 
 /* ---- Powers ---------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ The prediction has an axis of two, the location or mean first; the target is one
 from __future__ import annotations
 
 import math
+from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -396,7 +397,8 @@ def _student_parameters(df: float) -> dict[str, float]:
         rest = 0.5 * math.log(2) + series / df
     return {
         "df": df,
-        "root_df": math.sqrt(df),
+        # The square of a scale is in the Hessian: rounded once.
+        "per_root_df": float(1 / Decimal(df).sqrt()),
         "log_root_df": 0.5 * math.log(df),
         "constant": rest + 0.5 * math.log(math.pi),
     }

@@ -133,7 +133,7 @@ def _extreme(z: Number, noise: Number, s: Number, hessian: str) -> Truth:
         value,
         gradient,
         [
-            Sum(e * inverse**2, (e + stir) * inverse**2),
+            Sum(e * inverse**2, (e + stir) * inverse**2, inverse**2),
             Sum(z * rise, abs(z) * (size + (2 + abs(z)) * stir) + noise * size),
         ],
     )
@@ -154,7 +154,7 @@ def student_nll(
     value = sum_of(s, spread, constant)
     value = Sum(value.exact, value.scale + spread * u / (1 + u) / (mp.log1p(u) or 1))
     gradient = [
-        sum_of(weight * z * near * inverse, floor=weight * inverse),
+        sum_of(weight * z * near * inverse, floor=2 * weight * inverse),
         sum_of(mpf(1), -(n + 1) * u * near),
     ]
     if hessian == "exact":

@@ -10,7 +10,7 @@ from typing import Any
 from mpmath import mp, mpf  # type: ignore[import-untyped]
 
 from mpmath_truth.multiclass import nothing, probabilities
-from mpmath_truth.terms import Number, Sum, Truth, sum_of
+from mpmath_truth.terms import Number, Sum, Truth, sum_of, sums_of_others
 
 # Of log p, 1 - p and log q: the term, the pull and the bend of one class.
 Terms = Callable[[Number, Number, Number], tuple[Number, Number, Number]]
@@ -160,7 +160,7 @@ def _truth(
         parts.append(here)
         rooms.append(
             [
-                abs(here[i]) + mp.fsum(abs(other[i] - here[i]) for other in moved) / tiny
+                abs(here[i]) + sum(abs(other[i] - here[i]) for other in moved) / tiny
                 for i in range(3)
             ]
         )
@@ -172,9 +172,11 @@ def _truth(
         factor**2 * mp.fsum(floors),
     )
     gradient, hessian = [], []
-    for k in classes:
-        pull, others = (mp.fsum(parts[j][i] for j in classes if j != k) for i in (1, 2))
-        pull_room, others_room = (mp.fsum(rooms[j][i] for j in classes if j != k) for i in (1, 2))
+    of_others = zip(
+        *(sums_of_others([row[i] for row in rows]) for rows in (parts, rooms) for i in (1, 2)),
+        strict=True,
+    )
+    for k, (pull, others, pull_room, others_room) in enumerate(of_others):
         slope = rest[k] * parts[k][1] - p[k] * pull
         room = rest[k] * (rooms[k][1] + abs(parts[k][1]) * rest_noise[k])
         room += p[k] * (pull_room + abs(pull) * p_noise[k])

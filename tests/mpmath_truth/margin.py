@@ -180,16 +180,18 @@ def multilabel_margin(
         if label < 0:
             break
         listed.append(int(label))
-    lost = [mpf(0)]
-    gradient = [mpf(0)] * classes
+    # How often each class is in a pair that violates the margin: a listed one on the minus side.
+    counts = [0] * classes
     for j in listed:
         for i in range(classes):
             if i not in listed and 1 - (prediction[j] - prediction[i]) > 0:
-                lost += [1 / mpf(classes), -prediction[j] / classes, prediction[i] / classes]
-                gradient[i] += 1 / mpf(classes)
-                gradient[j] -= 1 / mpf(classes)
+                counts[i] += 1
+                counts[j] -= 1
+    gradient = [count / mpf(classes) for count in counts]
+    pairs = sum(count for count in counts if count > 0)
+    moves = (g * z for g, z in zip(gradient, prediction, strict=True))
     zeros = [sum_of(mpf(0))] * classes
-    return Truth(sum_of(*lost), [sum_of(g) for g in gradient], zeros)
+    return Truth(sum_of(pairs / mpf(classes), *moves), [sum_of(g) for g in gradient], zeros)
 
 
 def multiclass_sparsemax(

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from mpmath import mp, mpf  # type: ignore[import-untyped]
 
-from mpmath_truth.terms import Number, Sum, Truth, sum_of
+from mpmath_truth.terms import Number, Sum, Truth, sum_of, sums_of_others
 
 
 class Softmax(NamedTuple):
@@ -17,6 +17,7 @@ class Softmax(NamedTuple):
     rest: Number  # sum of exp(z - max(z)) but one maximal
     noise: list[Number]  # ulp of each p: those of an exponential are |z - max(z)|
     stir: Number  # ulp of their sum
+    others_noise: list[Number]  # sum of the other classes' noise
 
 
 def softmax(prediction: Sequence[Number]) -> Softmax:
@@ -27,7 +28,8 @@ def softmax(prediction: Sequence[Number]) -> Softmax:
     p = [e / (1 + rest) for e in power]
     fall = [top - z for z in prediction]
     noise = [p[k] * (1 + fall[k]) for k in range(len(p))]
-    return Softmax(top, fall, p, rest, noise, mp.fsum(a * b for a, b in zip(p, fall, strict=True)))
+    stir = mp.fsum(a * b for a, b in zip(p, fall, strict=True))
+    return Softmax(top, fall, p, rest, noise, stir, sums_of_others(noise))
 
 
 def probabilities(target: Any, classes: int) -> list[Number]:
@@ -63,7 +65,7 @@ def at_class(row: Softmax, y: int, formula: Formula) -> AtClass:
     first = row.fall.index(0)
     p, stir, fall = row.p[y], row.stir, row.fall[y]
     others = row.rest / (1 + row.rest) if y == first else 1 - p
-    others_noise = mp.fsum(row.noise[:y] + row.noise[y + 1 :]) + others * stir
+    others_noise = row.others_noise[y] + others * stir
     log_p = -mp.log1p(row.rest) - fall
     f, pull, slope = formula(p, others, log_p)
     # What comes in with p, 1 - p and log p: f changes with the logarithm of p by -A, and A by p A'.
@@ -101,13 +103,23 @@ def of_target(
     at = {k: at_class(row, k, formula) for k in classes if mass[k]}
     first = row.fall.index(0)
 
+    def each(of: Callable[[AtClass], Number]) -> list[Number]:
+        return [mass[k] * of(at[k]) if k in at else mpf(0) for k in classes]
+
     def total(of: Callable[[AtClass], Number]) -> Number:
-        return mp.fsum(mass[k] * of(one) for k, one in at.items())
+        return mp.fsum(each(of))
+
+    def others_of(of: Callable[[AtClass], Number]) -> list[Number]:
+        return sums_of_others(each(of))
 
     pulls, pull_scales = total(lambda c: c.pull.exact), total(lambda c: c.pull.scale)
-    slopes, slope_scales = total(lambda c: c.slope.exact), total(lambda c: c.slope.scale)
     pull_sizes = total(lambda c: abs(c.pull.exact))
-    slope_sizes = total(lambda c: abs(c.slope.exact))
+    others_pull = others_of(lambda c: c.pull.exact)
+    others_pull_scale = others_of(lambda c: c.pull.scale)
+    others_pull_size = others_of(lambda c: abs(c.pull.exact))
+    others_slope = others_of(lambda c: c.slope.exact)
+    others_slope_scale = others_of(lambda c: c.slope.scale)
+    others_slope_size = others_of(lambda c: abs(c.slope.exact))
     # Where 1 - p or a probability is subnormal, it is known to one subnormal.
     size = mp.fsum(mass) + pull_sizes + pull_scales
     floor = 4 * (size + total(lambda c: c.slope.scale * (2 * c.others + (1 / c.p if c.p else 0))))
@@ -118,7 +130,7 @@ def of_target(
         others, others_noise = 1 - p, 1 + row.stir
         if k == first:
             others = row.rest / (1 + row.rest)
-            others_noise = mp.fsum(row.noise[:k] + row.noise[k + 1 :]) + others * row.stir
+            others_noise = row.others_noise[k] + others * row.stir
         own = [mpf(0)] * 4
         if k in at:
             # Its own part of the sums, which 1 - p is a factor of instead of p.
@@ -126,13 +138,13 @@ def of_target(
             others, others_noise = one.others, one.others_noise
             own = [one.pull.exact, one.pull.scale, one.slope.exact, one.slope.scale]
             own = [mass[k] * x for x in own]
-        exact = p * (pulls - own[0]) - others * own[0]
-        scale = p * (pull_scales - own[1]) + p_noise * (pull_sizes - abs(own[0]))
+        exact = p * others_pull[k] - others * own[0]
+        scale = p * others_pull_scale[k] + p_noise * others_pull_size[k]
         scale += others * own[1] + others_noise * abs(own[0])
         gradient.append(Sum(exact, scale, floor))
-        exact = p * others * pulls - p**2 * (slopes - own[2]) - others**2 * own[2]
+        exact = p * others * pulls - p**2 * others_slope[k] - others**2 * own[2]
         scale = p * others * pull_scales + (p_noise * others + p * others_noise) * pull_sizes
-        scale += p**2 * (slope_scales - own[3]) + 2 * p * p_noise * (slope_sizes - abs(own[2]))
+        scale += p**2 * others_slope_scale[k] + 2 * p * p_noise * others_slope_size[k]
         scale += others**2 * own[3] + 2 * others * others_noise * abs(own[2])
         hessian.append(Sum(exact, scale, floor))
     return Truth(value, gradient, hessian)
@@ -443,13 +455,14 @@ def cross_entropy(
     capped = prediction
     if soft_cap is not None:
         capped = [soft_cap * mp.tanh(x / soft_cap) for x in prediction]
-    top, fall, p, rest, noise, stir = softmax(capped)
+    top, fall, p, rest, noise, stir, others_noise = softmax(capped)
     first = fall.index(0)
     blur = [mpf(0) for _ in classes]
     if soft_cap is not None:
         # A capped logit has an error of a few ulp of itself, as has the largest one.
         blur = [3 * (abs(z) + abs(top)) for z in capped]
         noise = [n + q * b for n, q, b in zip(noise, p, blur, strict=True)]
+        others_noise = sums_of_others(noise)
         stir += mp.fsum(q * b for q, b in zip(p, blur, strict=True))
 
     # Of the z-loss: its factor, and 2 factor L for L the log-sum-exp, which is max z + log sum.
@@ -468,20 +481,20 @@ def cross_entropy(
     for k in classes:
         # 1 - P_k, and its noise, without the cancellation at the largest P.
         others = rest / (1 + rest) if k == first else 1 - p[k]
-        others_noise = mp.fsum(noise[:first] + noise[first + 1 :]) if k == first else 1 + stir
+        rest_noise = others_noise[k] if k == first else 1 + stir
         other_pull = mass - pull[k] if soft else (0 if pull[k] else mass)
         exact = other_pull * p[k] - pull[k] * others
         if soft:  # mass P - pull
             scale = mass * noise[k] + mass * p[k] * stir + pull[k]
         else:  # one term: w P, or -w (1 - P) at the label
             scale = other_pull * (noise[k] + p[k] * stir)
-            scale += pull[k] * (others_noise + others * stir)
+            scale += pull[k] * (rest_noise + others * stir)
         scale += lift_noise * p[k] + abs(lift) * (noise[k] + p[k] * stir)
         # A subnormal probability has an error of one, which these multiply.
         floor = 4 * (mass + abs(lift) + 2 * factor) if z_loss else 0
         slope = Sum(exact + lift * p[k], scale, floor)
         spread = p[k] * others
-        room = (mass + abs(lift)) * p[k] * (others * (1 + fall[k] + blur[k] + stir) + others_noise)
+        room = (mass + abs(lift)) * p[k] * (others * (1 + fall[k] + blur[k] + stir) + rest_noise)
         room += lift_noise * spread + 2 * factor * p[k] * (noise[k] + 2 * p[k] * stir)
         bend = Sum((mass + lift) * spread + 2 * factor * p[k] ** 2, room, floor)
         if soft_cap is not None:

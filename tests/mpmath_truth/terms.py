@@ -1,5 +1,7 @@
 """What a truth is made of."""
 
+from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 from mpmath import mp  # type: ignore[import-untyped]
@@ -31,7 +33,15 @@ class Truth(NamedTuple):
 
 def sum_of(*terms: Number, condition: Number = 0, floor: Number = 0) -> Sum:
     """A sum whose terms can each be known to 1 + condition ulp."""
-    return Sum(mp.fsum(terms), (1 + condition) * mp.fsum(abs(term) for term in terms), floor)
+    exact = terms[0] if len(terms) == 1 else mp.fsum(terms)
+    return Sum(exact, (1 + condition) * sum(map(abs, terms), mp.zero), floor)
+
+
+def sums_of_others(numbers: Sequence[Number]) -> list[Number]:
+    """Of each number: the sum of all the others."""
+    before = list(accumulate(numbers, initial=mp.zero))
+    after = list(accumulate(reversed(numbers), initial=mp.zero))[::-1]
+    return [x + y for x, y in zip(before[:-1], after[1:], strict=True)]
 
 
 def softplus(x: Number) -> Number:
