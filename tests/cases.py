@@ -433,8 +433,12 @@ def _parameters(
     *predictions, target = columns
     if domains[1:] == domains[:-1]:
         # Where parameters are the same, or near, much may cancel.
-        predictions[1][:40] = predictions[0][:40]
-        predictions[1][150:190] = predictions[0][150:190] + random.choice([-9, 9], 40)
+        low, high = domains[0]
+        same = np.array([-1e4, -300, -80, -40, -5, -1, 0.1, 0.5, 1, 5, 40, 80, 300, 1e4], dtype)
+        same = np.repeat(same[(same >= low) & (same <= high)], 3)
+        predictions[0][: same.size] = predictions[1][: same.size] = same
+        near = predictions[0][150:190] + random.choice([-9, 9], 40)
+        predictions[1][150:190] = np.clip(near, low, high)
     return np.stack(predictions, -1), target
 
 

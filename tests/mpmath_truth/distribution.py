@@ -36,8 +36,10 @@ def gaussian_nll(
     factor = mpf(1) / 2 if parametrisation == "log_variance" else mpf(1)
     s = factor * spread
     square = (residual * mp.exp(-s)) ** 2
+    value = sum_of(s, square / 2, constant)
     return Truth(
-        sum_of(s, square / 2, constant),
+        # In a square the error of the exponential counts twice.
+        Sum(value.exact, value.scale + square / 4),
         [sum_of(residual * mp.exp(-2 * s), floor=mp.exp(-s)), sum_of(factor, -factor * square)],
         [sum_of(mp.exp(-2 * s)), sum_of(2 * factor**2 * (square if exact else 1))],
     )
@@ -93,7 +95,9 @@ def logistic_nll(prediction: Sequence[Number], target: Number, *, hessian: str, 
     gradient = [sum_of(slope * inverse, floor=inverse), sum_of(mpf(1), -z * slope)]
     if hessian == "exact":
         second = Sum(z * (slope + bend * z), z * slope + z**2 * bend * (1 + condition))
-        return Truth(value, gradient, [sum_of(bend * inverse**2, condition=condition), second])
+        # Where the exponential is subnormal, the other factors multiply its error.
+        first = sum_of(bend * inverse**2, condition=condition, floor=2 * inverse**2)
+        return Truth(value, gradient, [first, second])
     return Truth(value, gradient, [sum_of(inverse**2 / 3), sum_of((3 + mp.pi**2) / 9)])
 
 
