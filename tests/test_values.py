@@ -280,6 +280,21 @@ def test_infinity_and_nan(name: str, dtype: Any) -> None:
 
 
 @all_dtypes
+@pytest.mark.parametrize(
+    "loss", [fl.Poisson(), fl.Poisson(full=True), fl.Tweedie(power=1.0)], ids=repr
+)
+def test_a_rate_that_overflows_is_infinite(loss: Any, dtype: Any) -> None:
+    far = np.finfo(dtype).max / 2
+    prediction = np.array([far, far**0.75, 1e5], dtype)
+    target = np.array([far**0.5, far**0.5, 0.0], dtype)
+    for level in kernels.levels():
+        with kernels.use_level(level):
+            value, gradient, _ = loss.value_grad_hess(prediction, target, reduction="none")
+        assert (value == np.inf).all()
+        assert (gradient == np.inf).all()
+
+
+@all_dtypes
 @pytest.mark.parametrize("name", CASES, ids=list(CASES))
 def test_nan_stays_in_its_row(name: str, dtype: Any) -> None:
     case = CASES[name]

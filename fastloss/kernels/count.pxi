@@ -12,7 +12,8 @@ cdef inline real stirling(real target) noexcept nogil:
 cdef inline void poisson(real prediction, real target, double stretch,
                          real* value, real* gradient, real* hessian) noexcept nogil:
     cdef real rate = exp(prediction)
-    value[0] = rate - product(target, prediction)
+    # Beside an infinite rate the other term must not be infinite too.
+    value[0] = rate - product(target, prediction if prediction < 1000.0 else 1000.0)
     gradient[0] = rate - target
     hessian[0] = <real>stretch * rate
 

@@ -40,7 +40,8 @@ def poisson(
     stretch = 1 if hessian == "exact" else math.exp(0.7)
     if link == "log":
         mean = np.exp(prediction)
-        yield mean - multiply(target, prediction) + rest
+        # Beside an infinite mean the other term must not be infinite too.
+        yield mean - multiply(target, np.minimum(prediction, 1000)) + rest
         yield mean - target
         yield mean * stretch
     else:
