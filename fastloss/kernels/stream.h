@@ -26,7 +26,7 @@ static inline void stream_fence(void) {}
    an optimiser that reads a gradient right after the call makes good for the gain where the cache
    would have held a part of it. Measured with such a read, both come out even at about half of the
    last cache, and a virtual machine's share of that is less than it says. */
-static ptrdiff_t stream_threshold(void)
+static inline ptrdiff_t stream_threshold(void)
 {
     ptrdiff_t threshold = 16 << 20;
 #if defined(_SC_LEVEL3_CACHE_SIZE)
@@ -38,8 +38,9 @@ static ptrdiff_t stream_threshold(void)
 }
 
 /* `n` elements of `size` bytes from `start` on, whole quarters of a line, go from a tile, aligned to 64
-   bytes, to its home, aligned to 16, if it has one. Loops call this after a few lines: where a whole tile goes home in one go, the processor
-   waits for the memory meanwhile, and after every store GCC would keep the sums in memory. */
+   bytes, to its home, aligned to 16, if it has one. Loops call this after a few lines: where a whole
+   tile goes home in one go, the processor waits for the memory meanwhile, and after every store GCC
+   would keep the sums in memory. */
 static inline void stream_run(const void *tile, ptrdiff_t start, ptrdiff_t n, ptrdiff_t size,
                               void *home)
 {

@@ -7,6 +7,7 @@ it is all that the build needs, and nothing of XLA is linked.
 """
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.object cimport PyTypeObject
 from cpython.pycapsule cimport PyCapsule_New
 from cpython.ref cimport Py_INCREF
 from libc.stdint cimport int64_t
@@ -19,7 +20,7 @@ cnp.import_array()
 
 cdef extern from "numpy/arrayobject.h":
     object PyArray_NewFromDescr(
-        object subtype, cnp.dtype descr, int nd, const cnp.npy_intp* dims,
+        PyTypeObject* subtype, cnp.dtype descr, int nd, const cnp.npy_intp* dims,
         const cnp.npy_intp* strides, void* data, int flags, void* parent)
 
 cdef enum:
@@ -188,6 +189,6 @@ cdef list arrays(const Buffers* buffers, int flags):
         dtype = DTYPES[buffer.dtype]
         Py_INCREF(dtype)  # which the array takes over
         found.append(PyArray_NewFromDescr(
-            np.ndarray, dtype, <int>buffer.rank, <const cnp.npy_intp*>buffer.shape, NULL,
-            buffer.data, flags, NULL))
+            <PyTypeObject*>np.ndarray, dtype, <int>buffer.rank, <const cnp.npy_intp*>buffer.shape,
+            NULL, buffer.data, flags, NULL))
     return found

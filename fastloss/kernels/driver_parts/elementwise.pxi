@@ -79,7 +79,7 @@ cdef inline void put_tile(const Job* job, int which, Py_ssize_t start, Py_ssize_
 
 
 cdef inline void run_formula(const Job* job, const void* prediction, const void* target,
-                             const void* step, const void** varying, Py_ssize_t n, void* value,
+                             const void* step, const void* const* varying, Py_ssize_t n, void* value,
                              void* gradient, void* hessian, double* lanes, void* gradient_home,
                              void* hessian_home) noexcept nogil:
     # Of the outputs only those are touched that the job's loops have.

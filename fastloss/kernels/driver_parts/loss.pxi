@@ -159,7 +159,7 @@ cdef extern from *:
 
 
 cdef void python_tile(const void* prediction, const void* target, const void* step,
-                      const void** varying, const double* parameters, Py_ssize_t n, void* value,
+                      const void* const* varying, const double* parameters, Py_ssize_t n, void* value,
                       void* gradient, void* hessian, double* lanes, void* gradient_home,
                       void* hessian_home) noexcept nogil:
     # A tile of a loss that is a function in Python, under the interpreter's lock, which the call has
