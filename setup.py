@@ -132,7 +132,7 @@ class BuildExt(build_ext):
         common = MSVC_FLAGS if msvc else UNIX_FLAGS
         levels = LEVEL_FLAGS["msvc" if msvc else "unix"]
         openmp_compile, openmp_link = self.openmp_flags(msvc)
-        gcc = not msvc and self.links(EMPTY_PROGRAM, GCC_FLAGS, [])
+        gcc = not msvc and self.links(EMPTY_PROGRAM, ["-Werror", *GCC_FLAGS], [])
         for extension in self.extensions:
             name = extension.name.rpartition(".")[2]
             flags = list(common)

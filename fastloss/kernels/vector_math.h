@@ -1484,7 +1484,7 @@ FASTLOSS_INLINE float digamma_f32(float x)
     const float zero = x < 1.0f ? 0x1.d8b618p-2f : 0x1.762d86p0f;
     const pair_f32 ratio = digamma_ratio_f32(t);
     const float lost = remainder_f32(1.0f, inverse, x) * inverse;
-    const float low = (x > 0.25f) & (x < 1.0f) ? -lost : 0.0f;
+    const float low = ((x > 0.25f) & (x < 1.0f)) ? -lost : 0.0f;
     const float shift = multiply_add_f32(-0x1.ab5f2p-27f, ratio.high + ratio.low, low);
     const float near = times_pair_f32(x - zero, ratio, shift);
     const float away = x < 1.0f ? -inverse : 0.0f;
